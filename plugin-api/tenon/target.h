@@ -105,8 +105,8 @@ struct tn_cpu_services {
                          uint64_t *value);
     int32_t (*phys_cas)(struct tn_cpu *cpu, uint64_t pa, uint32_t bytes,
                         uint64_t *expected, uint64_t new_value);
-    /* Run FN on the thread of each other CPU (in MASK of the first 64, ~0 for
-     * all) with all of them out of generated code; returns when all did. */
+    /* Call FN, on this thread, for each other CPU (in MASK of the first 64,
+     * ~0 for all) while none of them is in guest code. */
     void (*broadcast)(struct tn_cpu *cpu, uint64_t mask,
                       void (*fn)(struct tn_cpu *cpu, void *opaque),
                       void *opaque);
