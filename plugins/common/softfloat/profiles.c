@@ -58,7 +58,9 @@ const struct sf_profile sf_arm_default_nan = {
 };
 
 /* Intel SDM vol. 1, 4.8.3, 11.5.2, 14.5.2: the first source operand that is a
- * NaN, the real indefinite negative. */
+ * NaN, the real indefinite negative.  The order of an FMA's operands is that
+ * of the manual's expression, not of the encoding: VFMADD213 is op2 * op1 +
+ * op3, so op2 comes first. */
 const struct sf_profile sf_x86_sse = {
     .name = "x86-sse",
     .nan_choice = SF_NAN_ORDER,
