@@ -17,6 +17,7 @@
 
 #include "core/util/error.h"
 
+struct tn_plugin_notes;
 struct tn_registry;
 
 /* One plugin file, as its notes have it. */
@@ -42,7 +43,10 @@ struct tn_component_entry {
 /* A file in a plugin directory that could not be used, and why. */
 struct tn_plugin_reject {
     char *path;
-    char *reason;
+    char *reason;                  /* names the file */
+    struct tn_plugin_file *plugin; /* its facts if the notes are readable (too
+                                      old, too new, hidden by an earlier one),
+                                      else NULL */
 };
 
 struct tn_registry *tn_registry_new(void);
@@ -78,8 +82,9 @@ GPtrArray *tn_registry_rejects(struct tn_registry *registry);
  * Free with g_free(). */
 char *tn_registry_package_of(struct tn_registry *registry, uint32_t kind,
                              const char *id);
-/* The missing-component message's second half: " (package tenon-x provides
- * it)", "; did you mean 'y'?" or "". Free with g_free(). */
+/* What follows "no device 'x'": the plugin that has it and was refused, or the
+ * package that provides it, or "; did you mean 'y'?", or "". Free with
+ * g_free(). */
 char *tn_registry_hint(struct tn_registry *registry, uint32_t kind,
                        const char *id);
 
@@ -92,6 +97,12 @@ char *tn_registry_hint(struct tn_registry *registry, uint32_t kind,
  */
 int32_t tn_component_load(struct tn_component_entry *entry,
                           struct tn_error *error);
+
+/* Take NOTES, which a file called PATH has, into the registry as if it had been
+ * found; NOTES is emptied. For tests and fuzzing. */
+int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
+                              struct tn_plugin_notes *notes,
+                              struct tn_error *error);
 
 /* "device", "accelerator", ...; "unknown" for a kind this host has no name
  * for. And back: 0 if there is none. */

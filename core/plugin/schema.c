@@ -314,10 +314,10 @@ void tn_value_clear(struct tn_value *value)
 
 static gboolean good_name(const char *name)
 {
-    if (!g_ascii_islower(name[0]))
+    if (!g_ascii_isalpha(name[0]))
         return FALSE;
     for (; *name; name++)
-        if (!g_ascii_islower(*name) && !g_ascii_isdigit(*name) && *name != '-')
+        if (!g_ascii_isalnum(*name) && *name != '-' && *name != '_')
             return FALSE;
     return TRUE;
 }
