@@ -44,7 +44,7 @@ struct tn_exception {
     uint32_t size;
     uint32_t code;
     uint32_t access; /* TN_ACCESS_* where code is a TN_FAULT_* or a walk's */
-    uint32_t reserved;
+    uint32_t insn_info; /* INSN's info bits; filled by the accelerator */
     uint64_t value; /* faulting address, instruction bits, ... */
     uint64_t value2;
     uint64_t pc; /* of the instruction; filled by the accelerator */

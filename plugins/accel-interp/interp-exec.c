@@ -295,6 +295,7 @@ bool exec_unit(struct icpu *ic, const struct unit *unit)
         switch (o->op) {
         case TN_OP_INSN:
             ic->insn_pc = o->a | (uint64_t)o->b << 32;
+            ic->insn_info = o->c >> 8;
             if (ic->code_hit && insns) {
                 set_pc(ic, ic->insn_pc);
                 goto out;

@@ -15,6 +15,7 @@ void mem_raise(struct tn_cpu *cpu, const struct tn_exception *exception)
 
     ic->exception = *exception;
     ic->exception.pc = ic->insn_pc;
+    ic->exception.insn_info = ic->insn_info;
     _longjmp(ic->unwind, 1);
 }
 

@@ -84,6 +84,7 @@ struct icpu {
     jmp_buf unwind;
     struct tn_exception exception;
     uint64_t insn_pc;   /* of the instruction being executed */
+    uint32_t insn_info;
     bool code_hit;      /* a store hit a page with code */
     bool check_irq;     /* the last exit asked to look at interrupts */
     bool failed;        /* an operation could not be executed */
