@@ -123,10 +123,10 @@ sf_u128 sf_root_significand(sf_u128 n, int precision)
     if (precision <= 62) {
         return (sf_u128)upper << 64 | (rest != 0);
     }
+    /* Significands end in zeros, so this stays below 2^128: the quotient
+     * reaches 2^64 only for all ones. */
     half = rest << 63;
-    if (__builtin_add_overflow((sf_u128)upper << 64, half / upper, &root)) {
-        root = ~(sf_u128)0;
-    }
+    root = ((sf_u128)upper << 64) + half / upper;
     for (;;) {
         square = sf_multiply_wide(root, root);
         if (square.hi < n || (square.hi == n && square.lo == 0)) {

@@ -232,11 +232,12 @@ SF_COLD static sf_u128 sf_fma_nan(struct sf_parts a, struct sf_parts b,
     const struct sf_parts p[3] = {a, b, c};
     const int infzero = env->profile->infzero;
 
-    /* A signaling or unsupported addend comes before the product's fault. */
-    if ((a.cls | b.cls) == (SF_INF | SF_ZERO) && c.cls == SF_QNAN &&
-        infzero != SF_INFZERO_NAN) {
-        env->flags |= SF_NV | SF_VXIMZ;
-        if (infzero == SF_INFZERO_DEFAULT) {
+    if ((a.cls | b.cls) == (SF_INF | SF_ZERO) && infzero != SF_INFZERO_NAN) {
+        if (c.cls == SF_QNAN || infzero == SF_INFZERO_NAN_NV) {
+            env->flags |= SF_NV | SF_VXIMZ;
+        }
+        /* A signaling addend comes before the product's fault. */
+        if (c.cls == SF_QNAN && infzero == SF_INFZERO_DEFAULT) {
             return sf_default_nan(g, env);
         }
     }
