@@ -143,6 +143,7 @@ const struct sf_profile sf_s390 = {
     .default_nan_fraction = FRACTION_QUIET,
     .int_overflow = SF_INT_BY_SIGN,
     .int_nan = SF_INT_MIN,
+    .int_overflow_inexact = 1,
 };
 
 /* SPARC V9, appendix B: rs2 before rs1, signaling before quiet. */
@@ -174,7 +175,8 @@ const struct sf_profile sf_m68k = {
     .f80_kind = SF_F80_M68K,
 };
 
-/* PA-RISC 1.1 Architecture, chapter 8: NaNs as in legacy MIPS. */
+/* PA-RISC 1.1 Architecture, chapter 8: NaNs as in legacy MIPS, but a signaling
+ * one keeps its payload. */
 const struct sf_profile sf_hppa = {
     .name = "hppa",
     .nan_choice = SF_NAN_SIGNALING_FIRST,
@@ -182,6 +184,7 @@ const struct sf_profile sf_hppa = {
     .nan3 = {0, 1, 2},
     .infzero = SF_INFZERO_DEFAULT,
     .signaling_bit_is_one = 1,
+    .quiets_by_second_bit = 1,
     .default_nan_fraction = FRACTION_HPPA,
     .int_overflow = SF_INT_BY_SIGN,
     .int_nan = SF_INT_BY_SIGN,

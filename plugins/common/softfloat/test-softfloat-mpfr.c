@@ -124,10 +124,12 @@ typedef int (*mpfr_function)(mpfr_ptr r, mpfr_t *v, mpfr_rnd_t mode);
         X(f16, , bf16, )                                                       \
         X(bf16, , f16, )                                                       \
         X(bf16, , f32, )                                                       \
-        X(f32, , bf16, ) X(f32, , f16, ) X(f64, , bf16, ) X(f64, , f32, )      \
-            X(f64, , f16, ) X(f80, , f64, ) X(f80, , bf16, ) X(f80, , f128, )  \
-                X(f128, , f16, ) X(f128, , bf16, ) X(f128, , f32, )            \
-                    X(f128, , f64, ) X(f128, , f80, )
+        X(f32, , bf16, )                                                       \
+        X(f32, , f16, )                                                        \
+        X(f64, , bf16, ) X(f64, , f32, ) X(f64, , f16, ) X(f80, , f64, )       \
+            X(f80, , bf16, ) X(f80, , f128, ) X(f128, , f16, )                 \
+                X(f128, , bf16, ) X(f128, , f32, ) X(f128, , f64, )            \
+                    X(f128, , f80, )
 
 SOFT_FORMAT(f16)
 SOFT_FORMAT(bf16)
@@ -169,8 +171,10 @@ struct operation {
         ROW(F, add, add)                                                       \
         ROW(F, sub, sub)                                                       \
         ROW(F, mul, mul)                                                       \
-        ROW(F, div, div) ROW(F, sqrt, sqrt) ROW(F, fma, fma)                   \
-            ROW(F, rem, remainder) ROW(F, fmod, fmod) ROW(F, rint, rint)
+        ROW(F, div, div)                                                       \
+        ROW(F, sqrt, sqrt)                                                     \
+        ROW(F, fma, fma) ROW(F, rem, remainder) ROW(F, fmod, fmod)             \
+            ROW(F, rint, rint)
 #    define NARROW_ROW(F, G, name)                                             \
         {#F "_" #name "_" #G, &F, &G, soft_##F##_##name##_##G, ref_##name},
 #    define NARROW_ROWS(F, G)                                                  \

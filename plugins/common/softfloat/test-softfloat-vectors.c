@@ -137,10 +137,11 @@ DEFINE_FORMAT(f128)
     X(f16, f64)                                                                \
     X(f16, f80)                                                                \
     X(f16, f128)                                                               \
-    X(f32, f16) X(f32, f64) X(f32, f80) X(f32, f128) X(f64, f16) X(f64, f32)   \
-        X(f64, f80) X(f64, f128) X(f80, f16) X(f80, f32) X(f80, f64)           \
-            X(f80, f128) X(f128, f16) X(f128, f32) X(f128, f64) X(f128, f80)   \
-                X(bf16, f32) X(f32, bf16)
+    X(f32, f16)                                                                \
+    X(f32, f64)                                                                \
+    X(f32, f80) X(f32, f128) X(f64, f16) X(f64, f32) X(f64, f80) X(f64, f128)  \
+        X(f80, f16) X(f80, f32) X(f80, f64) X(f80, f128) X(f128, f16)          \
+            X(f128, f32) X(f128, f64) X(f128, f80) X(bf16, f32) X(f32, bf16)
 
 CONVERSIONS(DEFINE_CONVERSION)
 
