@@ -339,22 +339,6 @@ TN_COMPONENT_INFO(interp_info, 2) = {
         },
 };
 
-static const struct tn_component interp_component = {
-    .size = sizeof interp_component,
-    .info = &interp_info.info,
-    .ops = &interp_ops,
-};
+TN_COMPONENT(interp_component, interp_info, interp_ops);
 
-static const struct tn_component *const components[] = {&interp_component};
-
-static const struct tn_plugin plugin = {
-    .size = sizeof plugin,
-    .info = &plugin_info.info,
-    .components = components,
-};
-
-TN_EXPORT const struct tn_plugin *
-tenon_plugin_entry(const struct tn_entry_args *args)
-{
-    return args->fast_major == TN_FAST_MAJOR ? &plugin : NULL;
-}
+TN_PLUGIN_ENTRY_FAST(plugin_info, &interp_component)
