@@ -14,14 +14,28 @@
 static const struct {
     uint32_t kind;
     const char *name;
+    const char *title;
 } kinds[] = {
-    {TN_KIND_DEVICE, "device"},       {TN_KIND_ACCEL, "accel"},
-    {TN_KIND_TARGET, "target"},       {TN_KIND_FORMAT, "format"},
-    {TN_KIND_PROTOCOL, "protocol"},   {TN_KIND_NET, "net"},
-    {TN_KIND_CHAR, "char"},           {TN_KIND_BOOT, "boot"},
-    {TN_KIND_MIGRATION, "migration"}, {TN_KIND_DISPLAY, "display"},
-    {TN_KIND_MANAGEMENT, "management"},
+    {TN_KIND_DEVICE, "device", "device"},
+    {TN_KIND_ACCEL, "accel", "accelerator"},
+    {TN_KIND_TARGET, "target", "CPU target"},
+    {TN_KIND_FORMAT, "format", "image format"},
+    {TN_KIND_PROTOCOL, "protocol", "image protocol"},
+    {TN_KIND_NET, "net", "network back-end"},
+    {TN_KIND_CHAR, "char", "character back-end"},
+    {TN_KIND_BOOT, "boot", "boot protocol"},
+    {TN_KIND_MIGRATION, "migration", "migration transport"},
+    {TN_KIND_DISPLAY, "display", "display back-end"},
+    {TN_KIND_MANAGEMENT, "management", "management service"},
 };
+
+const char *tn_kind_title(uint32_t kind)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].title;
+    return "component of unknown kind";
+}
 
 const char *tn_kind_name(uint32_t kind)
 {
@@ -117,8 +131,7 @@ static struct tn_plugin_file *plugin_from_notes(const char *path,
     for (guint i = 0; i < notes->components->len; i++) {
         struct tn_component_note *note =
             &g_array_index(notes->components, struct tn_component_note, i);
-        struct tn_component_entry *entry =
-            g_new0(struct tn_component_entry, 1);
+        struct tn_component_entry *entry = g_new0(struct tn_component_entry, 1);
 
         entry->plugin = plugin;
         entry->info = note->info;
@@ -186,8 +199,8 @@ int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
     else if (plugin->third_party && registry->in_tree_only)
         code = tn_error_set(error, -EPERM, "%s: a third-party plugin", path);
     else if (other)
-        code = tn_error_set(error, -EEXIST, "%s: hidden by %s", path,
-                            other->path);
+        code =
+            tn_error_set(error, -EEXIST, "%s: hidden by %s", path, other->path);
     if (code) {
         reject(registry, path, plugin, tn_error_text(error, code));
         return code;
@@ -215,8 +228,7 @@ static gint compare_names(gconstpointer a, gconstpointer b)
 }
 
 int32_t tn_registry_add_directory(struct tn_registry *registry,
-                                  const char *directory,
-                                  struct tn_error *error)
+                                  const char *directory, struct tn_error *error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GDir) dir = NULL;
@@ -307,6 +319,7 @@ char *tn_registry_hint(struct tn_registry *registry, uint32_t kind,
 {
     g_autofree char *package = NULL;
     const char *reason = refused_because(registry, kind, id);
+    const struct tn_component_entry *other = tn_registry_find(registry, 0, id);
     struct tn_nearest nearest;
 
     if (reason)
@@ -314,10 +327,12 @@ char *tn_registry_hint(struct tn_registry *registry, uint32_t kind,
     package = tn_registry_package_of(registry, kind, id);
     if (package)
         return g_strdup_printf(" (the package %s provides it)", package);
+    if (other)
+        return g_strdup_printf("; '%s' is a %s", id,
+                               tn_kind_title(other->info.kind));
     tn_nearest_init(&nearest, id);
     for (guint i = 0; i < registry->components->len; i++) {
-        const struct tn_component_entry *entry =
-            registry->components->pdata[i];
+        const struct tn_component_entry *entry = registry->components->pdata[i];
 
         if (!kind || entry->info.kind == kind)
             tn_nearest_offer(&nearest, entry->info.id);
@@ -366,9 +381,9 @@ int32_t tn_component_load(struct tn_component_entry *entry,
     component = component_of(file->loaded, entry);
     if (!component)
         /* The file was replaced since its notes were read. */
-        return tn_error_set(error, -ENOEXEC,
-                            "%s: has no %s '%s' any more", file->path,
-                            tn_kind_name(entry->info.kind), entry->info.id);
+        return tn_error_set(error, -ENOEXEC, "%s: has no %s '%s' any more",
+                            file->path, tn_kind_name(entry->info.kind),
+                            entry->info.id);
     tn_copy_sized(&entry->ops, sizeof entry->ops, component->ops,
                   component->ops->size);
     entry->loaded = TRUE;
