@@ -216,6 +216,9 @@ int32_t instance_quiesce(struct instance *instance)
         rc = instance->ops->quiesce(instance->self);
         instance_leave(instance);
     }
+    /* What workers have ends on the I/O thread, under the lock. */
+    while (atomic_load(&instance->jobs))
+        g_usleep(100);
     return rc > 0 ? -EPROTO : rc;
 }
 

@@ -55,7 +55,7 @@ struct instance {
     GPtrArray *outputs; /* struct tn_irq * by index, some NULL */
     GPtrArray *extra_outputs; /* made with cpu_line() and wire() */
     struct irq_controller *controller; /* NULL: no inputs */
-    atomic_uint dma_refused; /* to say so only now and then */
+    atomic_uint jobs; /* given to workers and not done */
     struct tn_log_source log;
     GData *data; /* of other parts of core */
 };

@@ -88,6 +88,9 @@ void loop_task_schedule(struct tn_task *task);
 void loop_invoke(struct event_loop *loop, struct instance *instance,
                  void (*function)(void *opaque), void *opaque);
 
+/* The worker pool's function: DATA is what tn_loop.work() queued. */
+void loop_run_job(gpointer data, gpointer machine);
+
 struct tn_watch *loop_watch_new(struct event_loop *loop,
                                 struct instance *instance, int fd,
                                 uint32_t events,

@@ -40,6 +40,7 @@ struct tn_machine {
     GHashTable *loops; /* name -> struct event_loop */
     GThreadPool *workers;
     struct vcpu_set vcpus;
+    atomic_int running;       /* instances started, clock on */
     atomic_int vcpus_running;
     GBytes *device_tree;
 
