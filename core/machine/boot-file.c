@@ -61,8 +61,8 @@ static int32_t expand(const GByteArray *packed, uint64_t limit,
     return result;
 }
 
-int32_t boot_file_read(const char *path, uint64_t limit, void **data,
-                       uint64_t *bytes, struct tn_error *error)
+int32_t boot_file_read(const char *path, uint64_t limit, gboolean expand_it,
+                       void **data, uint64_t *bytes, struct tn_error *error)
 {
     g_autoptr(GByteArray) plain = g_byte_array_new();
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -72,7 +72,7 @@ int32_t boot_file_read(const char *path, uint64_t limit, void **data,
         rc = read_all(fd, limit, plain);
     if (fd >= 0)
         close(fd);
-    if (!rc && plain->len > 2 && plain->data[0] == 0x1f &&
+    if (!rc && expand_it && plain->len > 2 && plain->data[0] == 0x1f &&
         plain->data[1] == 0x8b) {
         g_autoptr(GByteArray) packed = g_steal_pointer(&plain);
 

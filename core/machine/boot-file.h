@@ -9,9 +9,10 @@
 
 #include "core/util/error.h"
 
-/* The file PATH, expanded if it is compressed, of at most LIMIT bytes then.
+/* The file PATH, with EXPAND_IT unpacked if it is compressed, of at most LIMIT
+ * bytes then.
  * *DATA is freed with g_free(). */
-int32_t boot_file_read(const char *path, uint64_t limit, void **data,
-                       uint64_t *bytes, struct tn_error *error);
+int32_t boot_file_read(const char *path, uint64_t limit, gboolean expand_it,
+                       void **data, uint64_t *bytes, struct tn_error *error);
 
 #endif

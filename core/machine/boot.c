@@ -21,7 +21,17 @@ static int32_t read_file(struct tn_host *host, const char *path,
     CHECK_CONTROL(instance_of(host));
     if (!path || !data || !bytes)
         return -EINVAL;
-    return boot_file_read(path, limit, data, bytes, error);
+    return boot_file_read(path, limit, TRUE, data, bytes, error);
+}
+
+static int32_t read_raw_file(struct tn_host *host, const char *path,
+                             uint64_t limit, void **data, uint64_t *bytes,
+                             struct tn_error *error)
+{
+    CHECK_CONTROL(instance_of(host));
+    if (!path || !data || !bytes)
+        return -EINVAL;
+    return boot_file_read(path, limit, FALSE, data, bytes, error);
 }
 
 static void free_data(struct tn_host *host, void *data)
@@ -157,6 +167,7 @@ GBytes *tn_machine_device_tree(struct tn_machine *machine,
 const struct tn_boot_services host_boot = {
     .size = sizeof(struct tn_boot_services),
     .read_file = read_file,
+    .read_raw_file = read_raw_file,
     .free_data = free_data,
     .write = write_memory,
     .load_elf = load_elf,

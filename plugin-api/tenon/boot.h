@@ -59,6 +59,10 @@ struct tn_boot_services {
     int32_t (*read_file)(struct tn_host *host, const char *path,
                          uint64_t limit, void **data, uint64_t *bytes,
                          struct tn_error *error);
+    /* [control] The same without expanding (an initrd is the guest's). */
+    int32_t (*read_raw_file)(struct tn_host *host, const char *path,
+                             uint64_t limit, void **data, uint64_t *bytes,
+                             struct tn_error *error);
     void (*free_data)(struct tn_host *host, void *data);
     /* [control] Write guest-physical memory, read-only memory too. -EFAULT
      * where there is none. */
