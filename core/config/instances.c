@@ -20,7 +20,6 @@ struct job {
     struct tn_value_set sets[MAX_SETS];
     guint n_sets;
     struct tn_instance_desc *device;
-    gboolean no_device; /* neither named nor wanted */
 };
 
 static struct tn_key *set_key(const struct tn_section *section,
@@ -97,10 +96,12 @@ static void make_device(struct job *job)
     if (!key) {
         if (backend_leads(job->section))
             return;
-        tn_resolve_error(job->resolver, job->section, NULL,
-                         "'%s' is missing: which device the guest sees",
-                         strcmp(job->section->type, "device") ? "device"
-                                                              : "component");
+        /* Without its board, which has the default, nobody can tell. */
+        if (tn_sections_find(job->resolver->sections, "board", ""))
+            tn_resolve_error(
+                job->resolver, job->section, NULL,
+                "'%s' is missing: which device the guest sees",
+                strcmp(job->section->type, "device") ? "device" : "component");
         add_open_set(job, "device.");
         return;
     }

@@ -222,6 +222,7 @@ static gboolean has_board(struct tn_resolver *resolver)
 
     if (tn_sections_find(resolver->sections, "board", ""))
         return TRUE;
+    resolver->missing_component = TRUE;
     if (!tn_section_key(machine, "board"))
         tn_resolve_error(resolver, machine, NULL,
                          "no board: 'board = NAME' is missing (tenon list "
