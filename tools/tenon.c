@@ -12,8 +12,8 @@
 #include "tools/tool.h"
 
 static const struct command *const commands[] = {
-    &command_check, &command_dump,    &command_describe,
-    &command_list,  &command_plugins,
+    &command_run,      &command_check, &command_dump,
+    &command_describe, &command_list,  &command_plugins,
 };
 
 int tool_usage(const char *format, ...)
