@@ -116,8 +116,7 @@ static void dump_device_tree(const struct run *run,
     tree = tn_machine_device_tree(run->machine, &error);
     if (!tree)
         tn_warning("no device tree: %s", tn_error_text(&error, 0));
-    else if (!g_file_set_contents(desc->dump_dtb,
-                                  g_bytes_get_data(tree, NULL),
+    else if (!g_file_set_contents(desc->dump_dtb, g_bytes_get_data(tree, NULL),
                                   (gssize)g_bytes_get_size(tree), &problem))
         tn_warning("%s", problem->message);
 }

@@ -186,25 +186,34 @@ static void add_components(struct tn_registry *registry,
     }
 }
 
+/* Put the file on the list of rejects for what OWN says, and tell the caller
+ * too, who may not want to know. */
+static int32_t refuse(struct tn_registry *registry, const char *path,
+                      struct tn_plugin_file *plugin, int32_t code,
+                      const struct tn_error *own, struct tn_error *error)
+{
+    reject(registry, path, plugin, tn_error_text(own, code));
+    return tn_error_set(error, code, "%s", tn_error_text(own, code));
+}
+
 int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
                               struct tn_plugin_notes *notes,
                               struct tn_error *error)
 {
     struct tn_plugin_file *plugin = plugin_from_notes(path, notes);
     struct tn_plugin_file *other = find_plugin(registry, plugin->info.id);
-    int32_t code = tn_plugin_info_supported(&plugin->info, error);
+    g_auto(tn_error_auto) own = TN_ERROR_INIT;
+    int32_t code = tn_plugin_info_supported(&plugin->info, &own);
 
     if (code)
-        tn_error_prefix(error, "%s: ", path);
+        tn_error_prefix(&own, "%s: ", path);
     else if (plugin->third_party && registry->in_tree_only)
-        code = tn_error_set(error, -EPERM, "%s: a third-party plugin", path);
+        code = tn_error_set(&own, -EPERM, "%s: a third-party plugin", path);
     else if (other)
         code =
-            tn_error_set(error, -EEXIST, "%s: hidden by %s", path, other->path);
-    if (code) {
-        reject(registry, path, plugin, tn_error_text(error, code));
-        return code;
-    }
+            tn_error_set(&own, -EEXIST, "%s: hidden by %s", path, other->path);
+    if (code)
+        return refuse(registry, path, plugin, code, &own, error);
     g_ptr_array_add(registry->plugins, plugin);
     add_components(registry, plugin);
     return 0;
@@ -213,13 +222,13 @@ int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
 int32_t tn_registry_add_file(struct tn_registry *registry, const char *path,
                              struct tn_error *error)
 {
+    g_auto(tn_error_auto) own = TN_ERROR_INIT;
     struct tn_plugin_notes notes;
-    int32_t code = tn_plugin_inspect(path, &notes, error);
+    int32_t code = tn_plugin_inspect(path, &notes, &own);
 
-    if (!code)
-        return tn_registry_add_notes(registry, path, &notes, error);
-    reject(registry, path, NULL, tn_error_text(error, code));
-    return code;
+    if (code)
+        return refuse(registry, path, NULL, code, &own, error);
+    return tn_registry_add_notes(registry, path, &notes, error);
 }
 
 static gint compare_names(gconstpointer a, gconstpointer b)
@@ -248,9 +257,8 @@ int32_t tn_registry_add_directory(struct tn_registry *registry,
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path =
             g_build_filename(directory, names->pdata[i], NULL);
-        g_auto(tn_error_auto) problem = TN_ERROR_INIT;
 
-        (void)tn_registry_add_file(registry, path, &problem);
+        (void)tn_registry_add_file(registry, path, NULL);
     }
     return 0;
 }
