@@ -67,7 +67,7 @@ enum place { ELF_HEADER, PLUGIN, WIDGET, PROPERTY };
 struct change {
     const char *name;
     enum place place;
-    gsize offset;
+    gssize offset;
     guint8 bytes[8];
     gsize size;
     const char *expected;
@@ -127,11 +127,11 @@ static const struct change changes[] = {
      {0xff, 0xff, 0xff, 0xff},
      4,
      "cut short: its section table is missing"},
-    {"note of somebody else", PLUGIN, (gsize)NOTE_OWNER, "Venon", 5,
+    {"note of somebody else", PLUGIN, NOTE_OWNER, "Venon", 5,
      "damaged notes: no plugin record"},
     {"note longer than its segment",
      PLUGIN,
-     (gsize)NOTE_DESC_SIZE,
+     NOTE_DESC_SIZE,
      {0xff, 0xff, 0xff, 0xff},
      4,
      "cut short: its a note is missing"},
