@@ -311,7 +311,7 @@ static void describe_chosen(struct builder *b, const struct tn_fdt *fdt,
         !node.describe_chosen)
         return;
     path = fdt_node_path(own);
-    b->current = b->bottom = b->root;
+    b->current = b->bottom = fdt_node_child(b->root, "chosen");
     b->instance = instance;
     if (node.describe_chosen(instance->self, fdt, path))
         fail(b, "describe_chosen() failed");
