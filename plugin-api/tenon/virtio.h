@@ -29,6 +29,7 @@
 #define TENON_VIRTIO_H
 
 #include "host.h"
+#include "tree.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -203,6 +204,29 @@ struct tn_virtio_transport {
 };
 
 /* ---- helpers for devices ---- */
+
+/* [control] In realize(): find the transport and attach to it. Sets *TRANSPORT;
+ * NULL with ERROR set if the parent is none. */
+static inline struct tn_virtio *
+tn_virtio_attach(struct tn_host *host, const struct tn_virtio_device *table,
+                 void *self, const struct tn_virtio_transport **transport,
+                 struct tn_error *error)
+{
+    const struct tn_tree *tree =
+        (const struct tn_tree *)tn_service(host, TN_HOST_TREE);
+    struct tn_peer *parent = tree ? tree->parent(host) : NULL;
+    void *parent_self = NULL;
+
+    *transport = NULL;
+    if (parent)
+        *transport = (const struct tn_virtio_transport *)tree->interface_(
+            host, parent, TN_VIRTIO_TRANSPORT, &parent_self);
+    if (!*transport) {
+        tn_fail(host, error, -19 /* ENODEV */, "it sits on no virtio bus");
+        return NULL;
+    }
+    return (*transport)->attach(parent_self, table, self, host, error);
+}
 
 /* Copy up to BYTES from position FROM of the pieces; returns how many. */
 static inline uint64_t tn_virtio_copy_out(const struct tn_virtio_chain *chain,
