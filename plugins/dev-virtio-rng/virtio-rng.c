@@ -232,22 +232,5 @@ static const struct tn_component_ops ops = {
     .get_interface = rng_interface,
 };
 
-static const struct tn_component component = {
-    .size = sizeof(struct tn_component),
-    .info = &rng_info.info,
-    .ops = &ops,
-};
-
-static const struct tn_component *const components[] = {&component};
-
-static const struct tn_plugin plugin = {
-    .size = sizeof(struct tn_plugin),
-    .info = &plugin_info.info,
-    .components = components,
-};
-
-const struct tn_plugin *tenon_plugin_entry(const struct tn_entry_args *args)
-{
-    (void)args;
-    return &plugin;
-}
+TN_COMPONENT(virtio_rng, rng_info, ops);
+TN_PLUGIN_ENTRY(plugin_info, &virtio_rng)
