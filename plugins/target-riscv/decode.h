@@ -159,7 +159,6 @@ uint32_t gx(struct emit *e, uint32_t reg);             /* read x */
 void sx(struct emit *e, uint32_t reg, uint32_t value); /* write x */
 void sx_const(struct emit *e, uint32_t reg, uint64_t value);
 uint32_t imm(struct emit *e, int64_t value); /* CONST of an x's type */
-uint32_t word(struct emit *e, uint32_t value); /* low 32 bits as I32 */
 void sx_word(struct emit *e, uint32_t reg, uint32_t value); /* sign-extends */
 uint32_t known(const struct emit *e, uint32_t reg, uint64_t *value);
 uint32_t cold_exit(struct emit *e, uint32_t op, uint64_t to, uint32_t code);

@@ -17,7 +17,7 @@ void emit_r1_word(struct emit *e, const struct insn *i)
 
     if (!i->rd)
         return;
-    v = tn_op1(e->u, i->arg, TN_I32, word(e, gx(e, i->rs1)));
+    v = tn_op1(e->u, i->arg, TN_I32, gx(e, i->rs1));
     sx(e, i->rd, tn_ir(e->u, TN_OP_ZEXT, TN_I64, 0, v, TN_I32, 0));
 }
 
@@ -71,7 +71,7 @@ void emit_roriw(struct emit *e, const struct insn *i)
 
     if (!i->rd)
         return;
-    a = word(e, gx(e, i->rs1));
+    a = gx(e, i->rs1);
     sx_word(e, i->rd, tn_op2(e->u, TN_OP_ROTR, TN_I32, a, imm(e, i->imm)));
 }
 

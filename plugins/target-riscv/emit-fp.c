@@ -213,8 +213,6 @@ void emit_fcvt_from_int(struct emit *e, const struct insn *i)
     if (!fp_rounds(e, i, &flags))
         return;
     a = gx(e, i->rs1);
-    if (from == TN_I32)
-        a = word(e, a);
     sf(e, type, i->rd,
        tn_ir(e->u, TN_OP_I_TO_F, type, flags, a, from | sign, 0));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Integer arithmetic of I and M. Word operations of RV64 work on 64 bits
- * where the operands' high halves cannot reach the low half of the result.
+ * where the operands' high halves cannot reach the low half of the result; an
+ * I32 operation reads just the low half of its operands.
  */
 #include "decode.h"
 
@@ -121,8 +122,8 @@ void emit_rr_word(struct emit *e, const struct insn *i)
 
     if (!i->rd)
         return;
-    a = word(e, gx(e, i->rs1));
-    b = word(e, gx(e, i->rs2));
+    a = gx(e, i->rs1);
+    b = gx(e, i->rs2);
     sx_word(e, i->rd, tn_op2(e->u, i->arg, TN_I32, a, b));
 }
 

@@ -55,8 +55,6 @@ void emit_amo(struct emit *e, const struct insn *i)
         size | TN_MO_ALIGN | TN_MO_ATOMIC | ordering(i) | data_mode(e);
     uint32_t a = gx(e, i->rs1), v = gx(e, i->rs2), old;
 
-    if (type == TN_I32)
-        v = word(e, v);
     old = tn_ir(e->u, TN_OP_ATOMIC, type, op, a, v, mo);
     if (!i->rd)
         return;
@@ -82,8 +80,6 @@ void emit_amocas(struct emit *e, const struct insn *i)
     uint32_t expected = gx(e, i->rd), desired = gx(e, i->rs2), old;
 
     if (i->arg == TN_MO_32) {
-        expected = word(e, expected);
-        desired = word(e, desired);
         old = cas(e, i, TN_I32, TN_MO_32, expected, desired);
         sx_word(e, i->rd, old);
     } else {

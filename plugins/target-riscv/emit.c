@@ -49,12 +49,6 @@ void sx_const(struct emit *e, uint32_t reg, uint64_t value)
     e->value[reg] = value;
 }
 
-uint32_t word(struct emit *e, uint32_t value)
-{
-    return e->xlen == 32 ? value
-                         : tn_op1(e->u, TN_OP_TRUNC, TN_I32, value);
-}
-
 void sx_word(struct emit *e, uint32_t reg, uint32_t value)
 {
     if (e->xlen == 64)

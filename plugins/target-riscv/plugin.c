@@ -223,22 +223,6 @@ static const struct tn_component_ops riscv_component_ops = {
     .get_interface = riscv_get_interface,
 };
 
-static const struct tn_component riscv_component = {
-    .size = sizeof riscv_component,
-    .info = &riscv_info.info,
-    .ops = &riscv_component_ops,
-};
+TN_COMPONENT(riscv_component, riscv_info, riscv_component_ops);
 
-static const struct tn_component *const riscv_components[] = {
-    &riscv_component};
-
-static const struct tn_plugin riscv_descriptor = {
-    .size = sizeof riscv_descriptor,
-    .info = &riscv_plugin.info,
-    .components = riscv_components,
-};
-
-const struct tn_plugin *tenon_plugin_entry(const struct tn_entry_args *args)
-{
-    return args->fast_major == TN_FAST_MAJOR ? &riscv_descriptor : NULL;
-}
+TN_PLUGIN_ENTRY_FAST(riscv_plugin, &riscv_component)
