@@ -281,6 +281,36 @@ struct tn_entry_args {
 TN_EXPORT const struct tn_plugin *
 tenon_plugin_entry(const struct tn_entry_args *args);
 
+/*
+ * The usual end of a plugin: one TN_COMPONENT for each component, then the
+ * entry function with the components in the order they should be listed.
+ *
+ *   TN_COMPONENT(rng, rng_info, rng_ops);
+ *   TN_PLUGIN_ENTRY(plugin_info, &rng)
+ *
+ * TN_PLUGIN_ENTRY_FAST is for plugins with fast-tier components.
+ */
+#define TN_COMPONENT(var, info_, ops_)                                         \
+    static const struct tn_component var = {                                   \
+        .size = sizeof var, .info = &(info_).info, .ops = &(ops_)}
+#define TN_PLUGIN_ENTRY_IF_(accept, info_, ...)                                \
+    static const struct tn_component *const tn_components_[] = {__VA_ARGS__};  \
+    static const struct tn_plugin tn_plugin_ = {.size = sizeof tn_plugin_,     \
+                                                .info = &(info_).info,         \
+                                                .components =                  \
+                                                    tn_components_};           \
+    TN_EXPORT const struct tn_plugin *tenon_plugin_entry(                      \
+        const struct tn_entry_args *args)                                      \
+    {                                                                          \
+        return (accept) ? &tn_plugin_ : NULL;                                  \
+    }
+#define TN_PLUGIN_ENTRY(info_, ...)                                            \
+    TN_PLUGIN_ENTRY_IF_(args->abi_major == TN_ABI_MAJOR, info_, __VA_ARGS__)
+#define TN_PLUGIN_ENTRY_FAST(info_, ...)                                       \
+    TN_PLUGIN_ENTRY_IF_(args->abi_major == TN_ABI_MAJOR &&                     \
+                            args->fast_major == TN_FAST_MAJOR,                 \
+                        info_, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

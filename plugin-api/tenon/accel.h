@@ -75,7 +75,8 @@ struct tn_accel {
     /* [control] The CPU's registers were changed from outside (reset, boot,
      * restore): drop what was derived from them (TLB, key). Not running. */
     void (*vcpu_changed)(void *self, struct tn_cpu *cpu);
-    /* [vcpu] Run until TN_CPU_STOP is set in request; sleeps while halted. */
+    /* [vcpu] Run until TN_CPU_STOP is set in request, which run() clears as it
+     * returns; sleeps while halted. */
     int32_t (*run)(void *self, struct tn_cpu *cpu);
     /* [any] OR BITS into request and wake the vCPU if it sleeps. */
     void (*request)(void *self, struct tn_cpu *cpu, uint32_t bits);

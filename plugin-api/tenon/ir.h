@@ -9,8 +9,8 @@
  *
  * Values. An operation that has a result defines the value whose number is the
  * operation's index in the unit: SSA by construction. A value may be used
- * after its definition up to the next LABEL: at a label every value dies, and
- * only guest registers and locals carry on. (A branch not taken ends
+ * after its definition up to the next LABEL: at a label every value but a CONST
+ * dies, and only guest registers and locals carry on. (A branch not taken ends
  * nothing: an extended basic block shares its values.)
  *
  * Integers. Bits above a value's type are undefined, except that results of

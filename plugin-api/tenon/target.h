@@ -44,7 +44,7 @@ struct tn_exception {
     uint32_t size;
     uint32_t code;
     uint32_t access; /* TN_ACCESS_* where code is a TN_FAULT_* or a walk's */
-    uint32_t reserved;
+    uint32_t insn_info; /* INSN's info bits; filled by the accelerator */
     uint64_t value; /* faulting address, instruction bits, ... */
     uint64_t value2;
     uint64_t pc; /* of the instruction; filled by the accelerator */
@@ -105,8 +105,8 @@ struct tn_cpu_services {
                          uint64_t *value);
     int32_t (*phys_cas)(struct tn_cpu *cpu, uint64_t pa, uint32_t bytes,
                         uint64_t *expected, uint64_t new_value);
-    /* Run FN on the thread of each other CPU (in MASK of the first 64, ~0 for
-     * all) with all of them out of generated code; returns when all did. */
+    /* Call FN, on this thread, for each other CPU (in MASK of the first 64,
+     * ~0 for all) while none of them is in guest code. */
     void (*broadcast)(struct tn_cpu *cpu, uint64_t mask,
                       void (*fn)(struct tn_cpu *cpu, void *opaque),
                       void *opaque);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The components that are installed; see registry.h. */
+#include "core/plugin/registry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/plugin/loader.h"
+#include "core/plugin/registry-private.h"
+#include "core/plugin/safe-open.h"
+#include "core/util/log.h"
+#include "core/util/nearest.h"
+
+static const struct {
+    uint32_t kind;
+    const char *name;
+} kinds[] = {
+    {TN_KIND_DEVICE, "device"},       {TN_KIND_ACCEL, "accel"},
+    {TN_KIND_TARGET, "target"},       {TN_KIND_FORMAT, "format"},
+    {TN_KIND_PROTOCOL, "protocol"},   {TN_KIND_NET, "net"},
+    {TN_KIND_CHAR, "char"},           {TN_KIND_BOOT, "boot"},
+    {TN_KIND_MIGRATION, "migration"}, {TN_KIND_DISPLAY, "display"},
+    {TN_KIND_MANAGEMENT, "management"},
+};
+
+const char *tn_kind_name(uint32_t kind)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].name;
+    return "unknown";
+}
+
+uint32_t tn_kind_from_name(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (!strcmp(kinds[i].name, name))
+            return kinds[i].kind;
+    return 0;
+}
+
+static void free_entry(gpointer data)
+{
+    struct tn_component_entry *entry = data;
+
+    g_free(entry->properties);
+    g_free(entry);
+}
+
+static void free_plugin(gpointer data)
+{
+    struct tn_plugin_file *plugin = data;
+
+    if (!plugin)
+        return;
+    g_ptr_array_free(plugin->components, TRUE);
+    g_free(plugin->path);
+    g_free(plugin);
+}
+
+static void free_reject(gpointer data)
+{
+    struct tn_plugin_reject *reject = data;
+
+    free_plugin(reject->plugin);
+    g_free(reject->path);
+    g_free(reject->reason);
+    g_free(reject);
+}
+
+static void free_index_row(gpointer data)
+{
+    struct index_row *row = data;
+
+    g_free(row->id);
+    g_free(row->plugin);
+    g_free(row);
+}
+
+struct tn_registry *tn_registry_new(void)
+{
+    struct tn_registry *registry = g_new0(struct tn_registry, 1);
+
+    registry->plugins = g_ptr_array_new_with_free_func(free_plugin);
+    registry->components = g_ptr_array_new();
+    registry->rejects = g_ptr_array_new_with_free_func(free_reject);
+    registry->index = g_ptr_array_new_with_free_func(free_index_row);
+    return registry;
+}
+
+void tn_registry_free(struct tn_registry *registry)
+{
+    if (!registry)
+        return;
+    g_ptr_array_free(registry->components, TRUE);
+    g_ptr_array_free(registry->plugins, TRUE);
+    g_ptr_array_free(registry->rejects, TRUE);
+    g_ptr_array_free(registry->index, TRUE);
+    g_free(registry);
+}
+
+/* NOTES as the registry keeps them; takes the property tables. */
+static struct tn_plugin_file *plugin_from_notes(const char *path,
+                                                struct tn_plugin_notes *notes)
+{
+    struct tn_plugin_file *plugin = g_new0(struct tn_plugin_file, 1);
+
+    plugin->path = g_strdup(path);
+    plugin->info = notes->info;
+    plugin->third_party = strchr(notes->info.id, '.') != NULL;
+    plugin->components = g_ptr_array_new_with_free_func(free_entry);
+    for (guint i = 0; i < notes->components->len; i++) {
+        struct tn_component_note *note =
+            &g_array_index(notes->components, struct tn_component_note, i);
+        struct tn_component_entry *entry =
+            g_new0(struct tn_component_entry, 1);
+
+        entry->plugin = plugin;
+        entry->info = note->info;
+        entry->properties = g_steal_pointer(&note->properties);
+        g_ptr_array_add(plugin->components, entry);
+    }
+    tn_plugin_notes_clear(notes);
+    return plugin;
+}
+
+static void reject(struct tn_registry *registry, const char *path,
+                   struct tn_plugin_file *plugin, const char *reason)
+{
+    struct tn_plugin_reject *row = g_new0(struct tn_plugin_reject, 1);
+
+    row->path = g_strdup(path);
+    row->reason = g_strdup(reason);
+    row->plugin = plugin;
+    g_ptr_array_add(registry->rejects, row);
+}
+
+static struct tn_plugin_file *find_plugin(struct tn_registry *registry,
+                                          const char *id)
+{
+    for (guint i = 0; i < registry->plugins->len; i++) {
+        struct tn_plugin_file *plugin = registry->plugins->pdata[i];
+
+        if (!strcmp(plugin->info.id, id))
+            return plugin;
+    }
+    return NULL;
+}
+
+/* A component that another plugin already provides stays with that one. */
+static void add_components(struct tn_registry *registry,
+                           struct tn_plugin_file *plugin)
+{
+    for (guint i = 0; i < plugin->components->len; i++) {
+        struct tn_component_entry *entry = plugin->components->pdata[i];
+        struct tn_component_entry *other =
+            tn_registry_find(registry, entry->info.kind, entry->info.id);
+        g_autofree char *reason = NULL;
+
+        if (!other) {
+            g_ptr_array_add(registry->components, entry);
+            continue;
+        }
+        reason = g_strdup_printf("%s: its %s '%s' is hidden by the one in %s",
+                                 plugin->path, tn_kind_name(entry->info.kind),
+                                 entry->info.id, other->plugin->path);
+        reject(registry, plugin->path, NULL, reason);
+    }
+}
+
+int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
+                              struct tn_plugin_notes *notes,
+                              struct tn_error *error)
+{
+    struct tn_plugin_file *plugin = plugin_from_notes(path, notes);
+    struct tn_plugin_file *other = find_plugin(registry, plugin->info.id);
+    int32_t code = tn_plugin_info_supported(&plugin->info, error);
+
+    if (code)
+        tn_error_prefix(error, "%s: ", path);
+    else if (other)
+        code = tn_error_set(error, -EEXIST, "%s: hidden by %s", path,
+                            other->path);
+    if (code) {
+        reject(registry, path, plugin, tn_error_text(error, code));
+        return code;
+    }
+    g_ptr_array_add(registry->plugins, plugin);
+    add_components(registry, plugin);
+    return 0;
+}
+
+int32_t tn_registry_add_file(struct tn_registry *registry, const char *path,
+                             struct tn_error *error)
+{
+    struct tn_plugin_notes notes;
+    int32_t code = tn_plugin_inspect(path, &notes, error);
+
+    if (!code)
+        return tn_registry_add_notes(registry, path, &notes, error);
+    reject(registry, path, NULL, tn_error_text(error, code));
+    return code;
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int32_t tn_registry_add_directory(struct tn_registry *registry,
+                                  const char *directory,
+                                  struct tn_error *error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = NULL;
+    const char *name;
+    int32_t code = tn_safe_directory(directory, error);
+
+    if (code)
+        return code;
+    dir = g_dir_open(directory, 0, NULL);
+    if (!dir)
+        return tn_error_set(error, -EACCES, "'%s' cannot be read", directory);
+    while ((name = g_dir_read_name(dir)))
+        if (g_str_has_suffix(name, ".so"))
+            g_ptr_array_add(names, g_strdup(name));
+    /* The same whatever the file system's order. */
+    g_ptr_array_sort(names, compare_names);
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *path =
+            g_build_filename(directory, names->pdata[i], NULL);
+        g_auto(tn_error_auto) problem = TN_ERROR_INIT;
+
+        (void)tn_registry_add_file(registry, path, &problem);
+    }
+    return 0;
+}
+
+struct tn_component_entry *tn_registry_find(struct tn_registry *registry,
+                                            uint32_t kind, const char *id)
+{
+    for (guint i = 0; i < registry->components->len; i++) {
+        struct tn_component_entry *entry = registry->components->pdata[i];
+
+        if ((!kind || entry->info.kind == kind) && !strcmp(entry->info.id, id))
+            return entry;
+    }
+    return NULL;
+}
+
+GPtrArray *tn_registry_plugins(struct tn_registry *registry)
+{
+    return registry->plugins;
+}
+
+GPtrArray *tn_registry_components(struct tn_registry *registry)
+{
+    return registry->components;
+}
+
+GPtrArray *tn_registry_rejects(struct tn_registry *registry)
+{
+    return registry->rejects;
+}
+
+char *tn_registry_package_of(struct tn_registry *registry, uint32_t kind,
+                             const char *id)
+{
+    for (guint i = 0; i < registry->index->len; i++) {
+        const struct index_row *row = registry->index->pdata[i];
+
+        if ((!kind || row->kind == kind) && !strcmp(row->id, id))
+            return g_strdup_printf("tenon-%s", row->plugin);
+    }
+    return NULL;
+}
+
+/* Why a plugin that is there and has the component is not used, or NULL. */
+static const char *refused_because(struct tn_registry *registry, uint32_t kind,
+                                   const char *id)
+{
+    for (guint i = 0; i < registry->rejects->len; i++) {
+        const struct tn_plugin_reject *row = registry->rejects->pdata[i];
+
+        for (guint j = 0; row->plugin && j < row->plugin->components->len;
+             j++) {
+            const struct tn_component_entry *entry =
+                row->plugin->components->pdata[j];
+
+            if ((!kind || entry->info.kind == kind) &&
+                !strcmp(entry->info.id, id))
+                return row->reason;
+        }
+    }
+    return NULL;
+}
+
+char *tn_registry_hint(struct tn_registry *registry, uint32_t kind,
+                       const char *id)
+{
+    g_autofree char *package = NULL;
+    const char *reason = refused_because(registry, kind, id);
+    struct tn_nearest nearest;
+
+    if (reason)
+        return g_strdup_printf(" (%s)", reason);
+    package = tn_registry_package_of(registry, kind, id);
+    if (package)
+        return g_strdup_printf(" (the package %s provides it)", package);
+    tn_nearest_init(&nearest, id);
+    for (guint i = 0; i < registry->components->len; i++) {
+        const struct tn_component_entry *entry =
+            registry->components->pdata[i];
+
+        if (!kind || entry->info.kind == kind)
+            tn_nearest_offer(&nearest, entry->info.id);
+    }
+    for (guint i = 0; i < registry->index->len; i++) {
+        const struct index_row *row = registry->index->pdata[i];
+
+        if (!kind || row->kind == kind)
+            tn_nearest_offer(&nearest, row->id);
+    }
+    return tn_nearest_hint(&nearest);
+}
+
+/* The loaded plugin's component that ENTRY's note describes. */
+static const struct tn_component *
+component_of(const struct tn_plugin *plugin,
+             const struct tn_component_entry *entry)
+{
+    for (guint i = 0; i < plugin->info->n_components; i++) {
+        const struct tn_component *component = plugin->components[i];
+
+        if (component->info->kind == entry->info.kind &&
+            component->info->n_properties == entry->info.n_properties &&
+            !strcmp(component->info->id, entry->info.id))
+            return component;
+    }
+    return NULL;
+}
+
+int32_t tn_component_load(struct tn_component_entry *entry,
+                          struct tn_error *error)
+{
+    struct tn_plugin_file *file = entry->plugin;
+    const struct tn_component *component;
+
+    if (entry->loaded)
+        return 0;
+    if (!file->loaded) {
+        int32_t code = tn_plugin_load(file->path, &file->loaded, error);
+
+        if (code) {
+            file->loaded = NULL;
+            return code;
+        }
+    }
+    component = component_of(file->loaded, entry);
+    if (!component)
+        /* The file was replaced since its notes were read. */
+        return tn_error_set(error, -ENOEXEC,
+                            "%s: has no %s '%s' any more", file->path,
+                            tn_kind_name(entry->info.kind), entry->info.id);
+    tn_copy_sized(&entry->ops, sizeof entry->ops, component->ops,
+                  component->ops->size);
+    entry->loaded = TRUE;
+    return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest memory, the parts that interp-mem.c and interp-services.c share. */
+#ifndef TENON_ACCEL_INTERP_MEM_H
+#define TENON_ACCEL_INTERP_MEM_H
+
+#include "interp.h"
+
+/* What a virtual address is, for one access. */
+struct place {
+    uint8_t *host; /* of the byte there, or NULL: a device */
+    _Atomic uint8_t *page_flags;
+    uint64_t ram_page;
+    uint64_t pa;
+    bool read_only; /* memory that ignores stores */
+};
+
+/* Walk and look behind the physical address; raises if VA cannot be reached. */
+void mem_must_translate(struct icpu *ic, uint64_t va, uint32_t access,
+                        uint32_t mode, struct place *p);
+/* Flags of the page of PA, which is in B. */
+_Atomic uint8_t *mem_page_flags(const struct tn_backing *b, uint64_t pa);
+/* Bytes of RAM_PAGE were stored: code and dirty tracking. */
+void mem_page_written(struct icpu *ic, _Atomic uint8_t *flags,
+                      uint64_t ram_page);
+/* Little-endian, 1..8 bytes, single-copy atomic if aligned. */
+uint64_t mem_read_bytes(const uint8_t *p, uint32_t bytes);
+/* Compare and swap; *EXPECTED becomes what was there. */
+bool mem_cas_bytes(uint8_t *p, uint64_t *expected, uint64_t desired,
+                   uint32_t bytes);
+
+#endif
