@@ -16,6 +16,7 @@
 #define TENON_ACCEL_TCG_H
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -55,6 +56,7 @@ struct exec_entry {
     uint64_t page; /* address | 1 */
     uint8_t *host;
     uint64_t ram_page;
+    _Atomic uint8_t *page_flags;
 };
 
 /* What generated code reaches by r13. */
@@ -70,6 +72,8 @@ struct tcg_space {
     uint64_t last_used;
     bool in_use;
     uint32_t modes_used; /* modes with anything in them */
+    /* Large pages that pieces of are cached lie in [large_first, last]. */
+    uint64_t large_first, large_last;
     /* Indexes filled since the last flush of everything; -1: too many. */
     int32_t n_filled[N_MODES];
     uint16_t filled[N_MODES][128];
@@ -93,6 +97,7 @@ struct jump_cache {
 struct tcg_site {
     uint32_t host_offset; /* return address - body */
     int32_t pc_offset;    /* guest pc - unit pc */
+    uint32_t info;        /* INSN's */
 };
 
 /* A jump from a unit to another that can be linked. */
@@ -100,7 +105,7 @@ struct tcg_link {
     struct tcg_unit *unit; /* it leaves from */
     uint64_t pc;           /* it goes to */
     uint32_t field;        /* offset from body of the displacement */
-    uint32_t reserved;
+    uint32_t stub;         /* where it goes while not linked */
 };
 
 struct tcg_unit {
@@ -116,6 +121,7 @@ struct tcg_unit {
     uint32_t n_sites;
     uint32_t n_links;
     uint32_t code_bytes;
+    uint32_t dead_stub; /* offset from body of the way to the run loop */
     _Atomic uint32_t dead;
     uint8_t *body; /* executable address */
     struct tcg_site *sites;
@@ -129,6 +135,7 @@ struct tcg_unit {
 struct tcg_page {
     struct tcg_unit *units; /* linked by page_next[which page of the unit] */
     uint64_t granules;
+    uint32_t version; /* changes when it is written */
 };
 
 /* (Guest page, RAM page) -> number. */
@@ -149,6 +156,7 @@ struct tcg_chunk {
     struct tcg_unit **units;
     _Atomic uint32_t n_units;
     uint32_t max_units;
+    uint8_t *data;
 };
 
 struct tcg;
@@ -168,7 +176,11 @@ struct tcg_cpu {
     uint32_t fetch_mode;
     bool one_insn;  /* the next unit has one instruction and is not kept */
     bool in_code;   /* generated code called us: host state is saved */
-    bool jumps_dirty;
+    bool halted;
+    bool failed;
+    uint32_t reason; /* why generated code came back last: LEAVE_* */
+    uint32_t since_flush;
+    jmp_buf outside; /* for what raises outside generated code */
     struct ir_fp fp;
     uint32_t run_fp_control; /* the host's MXCSR */
     _Atomic uint32_t inside;
@@ -190,7 +202,7 @@ enum {
     HOT_RES_ADDR, /* LOAD_EX: reserved address, ~0: none */
     HOT_RES_VALUE,
     HOT_MXCSR, /* two words: store here, load from here */
-    HOT_TEMP,
+    HOT_SPACE,
 };
 
 /* Why generated code came back. */
@@ -198,6 +210,7 @@ enum {
     LEAVE_LINK,      /* direct exit that is not linked; pc is set */
     LEAVE_JUMP,      /* jump cache miss; pc is set */
     LEAVE_REQUEST,   /* request word; pc is set */
+    LEAVE_DEAD,      /* the unit is no longer valid here; pc is set */
     LEAVE_SYNC,      /* EXIT_SYNC */
     LEAVE_HALT,      /* EXIT_HALT */
     LEAVE_TRAP,      /* EXIT_TRAP; exception in tcg_cpu */
@@ -293,6 +306,15 @@ static inline struct tlb_entry *tlb_at(struct tcg_space *s, uint32_t mode,
     return &s->tlb[mode][va >> PAGE_BITS & (TLB_ENTRIES - 1)];
 }
 
+/* What a guest address is. */
+struct tcg_place {
+    uint8_t *host; /* of the byte at va, or NULL: a device or nothing */
+    _Atomic uint8_t *page_flags;
+    uint64_t ram_page;
+    uint64_t pa;
+    bool read_only;
+};
+
 /* tcg-mem.c: accesses that generated code does not do itself. All may raise.
  * Signature of everything generated code calls. */
 uint64_t tcg_load(struct tn_cpu *cpu, uint64_t va, uint64_t mo, uint64_t,
@@ -316,17 +338,15 @@ uint64_t tcg_store_wide(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
 /* FRAME: expected, desired (16 bytes each); old to the first. */
 uint64_t tcg_cas_wide(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
                       uint64_t frame, uint64_t);
+bool mem_cas(struct tcg_cpu *tc, const struct tcg_place *p, uint64_t *expected,
+             uint64_t wanted, uint32_t bytes);
+uint64_t mem_read(const uint8_t *p, uint32_t bytes);
+void mem_probe(struct tcg_cpu *tc, uint64_t va, uint32_t access,
+               uint32_t mode);
 _Noreturn void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e);
 extern const struct tn_cpu_services tcg_services;
 
 /* tcg-tlb.c: spaces and their TLBs. */
-struct tcg_place {
-    uint8_t *host; /* of the byte at va, or NULL: a device or nothing */
-    _Atomic uint8_t *page_flags;
-    uint64_t ram_page;
-    uint64_t pa;
-    bool read_only;
-};
 bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
                    uint32_t mode, struct tcg_place *p, struct tn_exception *e);
 /* The entry for VA, from the victims if need be, or NULL. */
@@ -351,14 +371,17 @@ struct tcg_unit *cache_find(struct tcg *t, uint64_t pc, uint64_t key,
 /* Make room for BYTES of code and DATA bytes of records; false: none left. */
 bool cache_room(struct tcg_cpu *tc, uint64_t bytes, uint64_t data);
 void *cache_data(struct tcg_cpu *tc, uint64_t bytes);
-bool cache_add(struct tcg_cpu *tc, struct tcg_unit *u);
+bool cache_add(struct tcg_cpu *tc, struct tcg_unit *u,
+               const uint32_t *version);
+void cache_note(struct tcg_cpu *tc, struct tcg_unit *u);
+uint32_t cache_version(struct tcg *t, uint64_t ram_page);
 void cache_link(struct tcg *t, struct tcg_link *link, struct tcg_unit *to);
+/* Bytes FIRST..LAST of a page were written. FLAGS: the page's, if known. */
 void cache_written(struct tcg *t, uint64_t ram_page, uint32_t first,
-                   uint32_t last);
+                   uint32_t last, _Atomic uint8_t *flags);
 bool cache_overlaps(struct tcg_unit *u, uint64_t ram_page, uint32_t first,
                     uint32_t last);
 void cache_flush(struct tcg_cpu *tc);
-void cache_flush_locked(struct tcg *t);
 struct tcg_unit *cache_unit_at(struct tcg *t, const void *host);
 uint32_t cache_mapping(struct tcg *t, uint64_t va_page, uint64_t ram_page);
 static inline uint8_t *to_rx(struct tcg *t, uint8_t *rw)
@@ -378,7 +401,6 @@ struct tcg_unit *translate(struct tcg_cpu *tc, uint64_t pc);
 int32_t tcg_run(void *self, struct tn_cpu *cpu);
 bool jumps_select(struct tcg_cpu *tc);
 void jumps_clear(struct tcg_cpu *tc);
-uint64_t tcg_pc_of(struct tcg_cpu *tc);
 
 /* tcg-sync.c: who is where, and the request word. */
 void sync_enter(struct tcg_cpu *tc);
@@ -388,10 +410,11 @@ void sync_exclusive(struct tcg *t, struct tcg_cpu *self,
                     void (*fn)(struct tcg *t, void *opaque), void *opaque);
 void sync_request(struct tn_cpu *cpu, uint32_t bits);
 void sync_wait(struct tn_cpu *cpu);
-bool sync_work(struct tcg_cpu *tc);
 
 /* tcg-eval.c: operations done in C. */
 uint64_t tcg_eval(struct tn_cpu *cpu, uint64_t op, uint64_t frame, uint64_t,
+                  uint64_t);
+uint64_t tcg_trap(struct tn_cpu *cpu, uint64_t code, uint64_t value, uint64_t,
                   uint64_t);
 uint64_t tcg_getx(struct tn_cpu *cpu, uint64_t reg, uint64_t type, uint64_t,
                   uint64_t);

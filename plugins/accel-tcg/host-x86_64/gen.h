@@ -24,11 +24,11 @@
 #define TEMP_EXTRA R11
 
 /* The frame, from rsp. Slots are of 16 bytes. */
-#define FRAME_ARGS 0   /* four 64-bit arguments */
-#define FRAME_SAVE 32  /* thunks: the extra temp */
-#define FRAME_XSAVE 48 /* thunks: 16 xmm registers, 8 bytes each */
-#define FRAME_EVAL 176 /* struct ir_value a, b, c, result */
-#define FRAME_LOCALS 240
+#define FRAME_ARGS 0   /* four 64-bit arguments; the first: slow_load's result */
+#define FRAME_SAVE 32  /* thunks: temps */
+#define FRAME_XSAVE 64 /* thunks: xmm temps, 8 bytes each */
+#define FRAME_EVAL 128 /* struct ir_value a, b, c, result */
+#define FRAME_LOCALS 192
 #define FRAME_SLOTS (FRAME_LOCALS + 16 * TN_MAX_LOCALS)
 #define MAX_SLOTS 128
 #define FRAME_BYTES (FRAME_SLOTS + 16 * MAX_SLOTS)
@@ -87,6 +87,7 @@ struct greg {
 
 struct tcg_host {
     const uint8_t *enter;   /* uint32_t enter(cpu, code) */
+    const uint8_t *leave_c; /* void leave_c(cpu, reason) */
     const uint8_t *leave;   /* back to enter()'s caller with eax */
     const uint8_t *slow_load, *slow_store;
     const uint8_t *call;    /* C function in rax, arguments in the frame */
@@ -110,7 +111,7 @@ struct gen {
     struct tcg *t;
     struct tcg_host *h;
     struct tcg_cpu *tc;
-    const struct tn_ir_unit *ir;
+    struct tn_ir_unit *ir;
     struct tcg_unit *u;
     struct as as;
     uint8_t *body;      /* writable address */
@@ -128,8 +129,11 @@ struct gen {
     uint32_t locked, xlocked; /* not to be evicted now */
     uint64_t slots[MAX_SLOTS / 64];
     uint64_t *insn_pc;
+    uint32_t *insn_info;
     uint32_t n_insns;
     uint8_t *label_at[TN_MAX_LABELS];
+    uint32_t label_op[TN_MAX_LABELS], label_refs[TN_MAX_LABELS];
+    bool unreachable;
     struct {
         uint8_t *field;
         uint32_t label;

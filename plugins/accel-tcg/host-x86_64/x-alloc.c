@@ -252,6 +252,21 @@ struct opnd use_opnd(struct gen *g, uint32_t v, uint32_t type)
     return o;
 }
 
+/* Does the current operation read V more than once? */
+static bool operand_twice(struct gen *g, uint32_t v)
+{
+    const struct tn_ir_op *o = ir_at(g, g->op);
+    const struct ir_op_info *k = ir_op_info(o->op);
+    const uint32_t values[3] = {o->a, o->b, o->c};
+    uint32_t n = 0;
+
+    for (int i = 0; i < 3; i++)
+        if ((k->operands[i] == 'v' || k->operands[i] == 'o') &&
+            values[i] < g->op && canon(g, values[i]) == v)
+            n++;
+    return n > 1;
+}
+
 void use_into(struct gen *g, uint32_t v, uint32_t reg)
 {
     struct val *x;
@@ -260,7 +275,8 @@ void use_into(struct gen *g, uint32_t v, uint32_t reg)
     x = &g->val[v];
     if (x->loc == LOC_REG && x->reg == reg) {
         lock_reg(g, reg);
-        if (x->last_use > g->op) { /* the caller will overwrite it */
+        if (x->last_use > g->op || operand_twice(g, v)) {
+            /* The caller will overwrite it. */
             uint32_t to = alloc_temp(g);
 
             as_mov(&g->as, to, reg, true);
@@ -437,6 +453,11 @@ void end_uses(struct gen *g)
         if ((k->operands[i] == 'v' || k->operands[i] == 'o') &&
             values[i] != TN_NONE && values[i] < g->op)
             end_use(g, values[i]);
+    if (o->op == TN_OP_CALL && o->flags > 2) {
+        end_use(g, o[-1].a);
+        if (o->flags > 3)
+            end_use(g, o[-1].b);
+    }
     if (k->has_result && g->val[g->op].last_use <= g->op)
         free_value(g, g->op);
     for (uint32_t i = 0; i < sizeof order; i++) {

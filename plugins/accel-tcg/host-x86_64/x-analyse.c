@@ -27,10 +27,23 @@ static bool writes_registers(struct gen *g, const struct tn_ir_op *o)
            g->t->info->helpers[o->a].flags & TN_HELPER_WRITES;
 }
 
+/* The register that reads as zero is a constant. */
+static const struct tn_ir_op *drop_zero(struct gen *g, uint32_t i)
+{
+    struct tn_ir_op *o = &g->ir->ops[i];
+
+    if ((o->op == TN_OP_GET || o->op == TN_OP_SET) &&
+        g->t->info->regs[o->a].role == TN_ROLE_ZERO) {
+        o->op = o->op == TN_OP_GET ? TN_OP_CONST : TN_OP_NOP;
+        o->a = o->b = o->c = 0;
+    }
+    return o;
+}
+
 static void forward(struct gen *g)
 {
     for (uint32_t i = 0; i < g->ir->n_ops; i++) {
-        const struct tn_ir_op *o = ir_at(g, i);
+        const struct tn_ir_op *o = drop_zero(g, i);
 
         g->canon[i] = i;
         if (o->op == TN_OP_GET && g->h->gregs[o->a].cacheable) {
@@ -40,6 +53,10 @@ static void forward(struct gen *g)
                 g->canon[i] = (uint32_t)v;
             else
                 known_set(g, o->a, i);
+        } else if (o->op == TN_OP_TRUNC &&
+                   !g->val[g->canon[o->a]].is_wide) {
+            /* Bits above a value's type are free. */
+            g->canon[i] = g->canon[o->a];
         } else if (o->op == TN_OP_SET && g->h->gregs[o->a].cacheable) {
             known_set(g, o->a, g->canon[o->b]);
         } else if (o->op == TN_OP_LABEL || writes_registers(g, o)) {
@@ -78,6 +95,29 @@ static bool may_want(struct gen *g, uint32_t i, uint32_t j, uint32_t r)
     return true;
 }
 
+/* Floating-point operations leave flags even if their result is not used. */
+static bool raises_flags(const struct tn_ir_op *o)
+{
+    switch (o->op) {
+    case TN_OP_FADD:
+    case TN_OP_FSUB:
+    case TN_OP_FMUL:
+    case TN_OP_FDIV:
+    case TN_OP_FREM:
+    case TN_OP_FSQRT:
+    case TN_OP_FMA:
+    case TN_OP_FMINMAX:
+    case TN_OP_FCMP:
+    case TN_OP_FRINT:
+    case TN_OP_F_TO_F:
+    case TN_OP_F_TO_I:
+    case TN_OP_I_TO_F:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void backward(struct gen *g)
 {
     uint32_t consumer = 0;
@@ -89,12 +129,15 @@ static void backward(struct gen *g)
         uint32_t at = n;
 
         g->skip[n] = 0;
-        if (o->op == TN_OP_ARG)
+        if (o->op == TN_OP_ARG) {
+            if (ir_at(g, consumer)->op != TN_OP_CALL)
+                continue; /* immediates */
             at = consumer;
-        else
+        } else {
             consumer = n;
+        }
         if (row->has_result && !row->has_effect && !row->may_fault &&
-            (g->canon[n] != n || g->val[n].n_uses == 0)) {
+            !raises_flags(o) && (g->canon[n] != n || g->val[n].n_uses == 0)) {
             g->skip[n] = 1;
             continue;
         }
