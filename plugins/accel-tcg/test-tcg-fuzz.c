@@ -419,6 +419,7 @@ static void branch(struct maker *m)
         tn_place(m->u, m->pending[k]);
         m->pending[k] = m->pending[--m->n_pending];
         m->block = m->u->n_ops;
+        tn_insn(m->u, CODE + 2 * m->u->n_insns, 2);
     }
 }
 
@@ -503,6 +504,7 @@ static void make(struct tn_ir_unit *u)
     while (m.n_pending) {
         tn_place(u, m.pending[--m.n_pending]);
         m.block = u->n_ops;
+        tn_insn(u, CODE + 2 * u->n_insns, 2);
         v = int_op(&m);
         if (u->ops[v].type == TN_I64)
             tn_set(u, TN_I64, REG_INT + below(N_INT), v);

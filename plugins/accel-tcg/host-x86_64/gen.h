@@ -133,6 +133,7 @@ struct gen {
     uint32_t n_insns;
     uint8_t *label_at[TN_MAX_LABELS];
     uint32_t label_op[TN_MAX_LABELS], label_refs[TN_MAX_LABELS];
+    uint32_t label_insn[TN_MAX_LABELS]; /* of the last branch to it */
     bool unreachable;
     struct {
         uint8_t *field;
@@ -198,6 +199,13 @@ static inline bool is_wide_op(uint32_t type)
     return type == TN_I64 || type == TN_F64;
 }
 
+/* Can guest register R hold all bits of value V? */
+static inline bool greg_fits(struct gen *g, uint32_t r, uint32_t v)
+{
+    return ir_type_bits(g->val[v].type) <= g->h->gregs[r].bytes * 8u ||
+           ir_op_info(ir_at(g, v)->op)->is_boolean;
+}
+
 /* An operand of an instruction. */
 enum { OPND_REG, OPND_IMM, OPND_MEM };
 struct opnd {
@@ -206,6 +214,9 @@ struct opnd {
     int32_t imm;
     struct mem mem;
 };
+
+/* x-gen.c: the unit is too complex. */
+void gen_fail(struct gen *g);
 
 /* x-alloc.c */
 uint32_t alloc_temp(struct gen *g);

@@ -24,7 +24,7 @@ uint16_t alloc_slot(struct gen *g)
             return (uint16_t)(64 * i + n);
         }
     }
-    g->failed = true;
+    gen_fail(g);
     return 0;
 }
 
@@ -90,7 +90,7 @@ uint32_t alloc_temp(struct gen *g)
         }
     }
     if (best == NO_REG) { /* cannot happen: no operation locks all temps */
-        g->failed = true;
+        gen_fail(g);
         return RAX;
     }
     if (g->owner[best] >= 0)
@@ -171,7 +171,7 @@ static void copy_value(struct gen *g, uint32_t v, uint32_t reg)
     else if (x->loc == LOC_SLOT)
         as_load(&g->as, reg, slot_mem(x->slot), true);
     else
-        g->failed = true;
+        gen_fail(g);
 }
 
 uint32_t use_reg(struct gen *g, uint32_t v)
@@ -282,6 +282,7 @@ void use_into(struct gen *g, uint32_t v, uint32_t reg)
             as_mov(&g->as, to, reg, true);
             g->owner[reg] = -1;
             place(g, v, to);
+            g->locked &= ~(1u << to);
         } else {
             /* Dies here: the register is the caller's. */
             g->owner[reg] = -1;
@@ -308,7 +309,7 @@ void use_into_mem(struct gen *g, uint32_t v, struct mem m)
                                              : greg_mem(g, (uint32_t)x->greg);
 
         if (x->loc != LOC_SLOT && x->loc != LOC_GREG) {
-            g->failed = true;
+            gen_fail(g);
             return;
         }
         reg = alloc_temp(g);
@@ -510,7 +511,7 @@ void set_greg(struct gen *g, uint32_t r, uint32_t v)
     if (k->host == NO_REG) {
         store_greg(g, r, v);
         if (k->cacheable && x->loc == LOC_REG && x->backing < 0 &&
-            x->last_use > g->op && !is_const(g, v)) {
+            x->last_use > g->op && !is_const(g, v) && greg_fits(g, r, v)) {
             x->backing = (int16_t)r;
             note_alias(g, r, v);
         }
@@ -520,7 +521,8 @@ void set_greg(struct gen *g, uint32_t r, uint32_t v)
         as_mov_imm(&g->as, k->host, const_of(g, v));
     else
         copy_value(g, v, k->host);
-    if (x->loc == LOC_REG && x->last_use > g->op && !is_const(g, v)) {
+    if (x->loc == LOC_REG && x->last_use > g->op && !is_const(g, v) &&
+        greg_fits(g, r, v)) {
         if (x->backing >= 0)
             g->alias[x->backing] = -1;
         x->backing = -1;

@@ -164,7 +164,8 @@ static void find_wants(struct gen *g)
         d = ir_at(g, v);
         if (k->host == NO_REG || k->is_xmm || d->op == TN_OP_GET ||
             d->op == TN_OP_CONST || g->val[v].want >= 0 ||
-            g->val[v].is_wide || j - v > 8 || g->skip[v])
+            g->val[v].is_wide || j - v > 8 || g->skip[v] ||
+            !greg_fits(g, o->a, v))
             continue;
         if (may_want(g, v, j, o->a)) {
             g->val[v].want = (int16_t)o->a;

@@ -40,7 +40,7 @@ void gen_eval(struct gen *g, uint32_t i, const struct tn_ir_op *o)
     struct tn_ir_op *copy = cache_data(g->tc, sizeof *copy);
 
     if (!copy) {
-        g->failed = true;
+        gen_fail(g);
         return;
     }
     *copy = *o;
@@ -73,7 +73,7 @@ static void gen_indexed(struct gen *g, uint32_t i, const struct tn_ir_op *o)
     struct tn_ir_op *copy = cache_data(g->tc, 2 * sizeof *copy);
 
     if (!copy) {
-        g->failed = true;
+        gen_fail(g);
         return;
     }
     copy[0] = o[0];

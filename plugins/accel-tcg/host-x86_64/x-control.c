@@ -15,7 +15,7 @@ struct cold *add_cold(struct gen *g, uint32_t kind)
     if (g->n_cold + 1 < g->max_cold)
         g->n_cold++;
     else
-        g->failed = true;
+        gen_fail(g);
     memset(c, 0, sizeof *c);
     c->kind = (uint8_t)kind;
     c->op = g->op;
@@ -30,7 +30,7 @@ void add_site(struct gen *g)
     if (g->n_site + 1 < g->max_site)
         g->n_site++;
     else
-        g->failed = true;
+        gen_fail(g);
     s->host_offset = (uint32_t)(g->as.p - g->body);
     s->pc_offset = (int32_t)(g->insn_pc[g->insn] - g->ir->pc);
     s->info = g->insn_info[g->insn];
@@ -126,13 +126,14 @@ static const struct tn_ir_op *exit_at_label(struct gen *g, uint32_t label)
 
 static void fix_label(struct gen *g, uint8_t *field, uint32_t label)
 {
+    g->label_insn[label] = g->insn;
     if (g->label_at[label]) {
         as_fix(field, g->label_at[label]);
     } else if (g->n_fix < g->max_fix) {
         g->fix[g->n_fix].field = field;
         g->fix[g->n_fix++].label = label;
     } else {
-        g->failed = true;
+        gen_fail(g);
     }
 }
 
@@ -154,6 +155,9 @@ static void gen_brcc(struct gen *g, const struct tn_ir_op *o)
 static void gen_label(struct gen *g, uint32_t label)
 {
     begin_block(g);
+    /* Reached by jumps only: still the instruction they are in. */
+    if (g->unreachable && g->label_refs[label])
+        g->insn = g->label_insn[label];
     g->label_at[label] = g->as.p;
     g->unreachable = g->unreachable && g->label_refs[label] == 0;
 }

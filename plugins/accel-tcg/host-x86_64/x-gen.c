@@ -54,6 +54,11 @@ void host_gen_free(struct gen *g)
     free(g);
 }
 
+void gen_fail(struct gen *g)
+{
+    g->failed = true;
+}
+
 /* A GET that was not resolved: the value is in its register, unless others
  * may write that. */
 static void gen_get(struct gen *g, uint32_t i, const struct tn_ir_op *o)
@@ -102,7 +107,8 @@ static void gen_op(struct gen *g, uint32_t i)
     case TN_OP_ARG:
         return;
     case TN_OP_INSN:
-        g->insn_pc[++g->insn] = o->a | (uint64_t)o->b << 32;
+        g->insn = ++g->n_insns;
+        g->insn_pc[g->insn] = o->a | (uint64_t)o->b << 32;
         g->insn_info[g->insn] = o->c >> 8;
         return;
     case TN_OP_GET:
@@ -145,8 +151,9 @@ static void begin(struct gen *g, struct tcg_cpu *tc, struct tcg_unit *u)
     g->u = u;
     g->failed = false;
     g->unreachable = false;
-    g->n_fix = g->n_cold = g->n_site = g->n_link = g->n_alias = 0;
-    g->op = g->insn = 0;
+    begin_block(g); /* forgets what the last unit left */
+    g->n_fix = g->n_cold = g->n_site = g->n_link = 0;
+    g->op = g->insn = g->n_insns = 0;
     g->insn_pc[0] = u->pc;
     g->insn_info[0] = 0;
     memset(g->label_at, 0, sizeof g->label_at);

@@ -387,6 +387,7 @@ static uint32_t top_aligned(struct gen *g, uint32_t v, uint32_t type)
 
     as_mov(&g->as, t, x, false);
     as_shift_imm(&g->as, SH_SHL, t, 32 - ir_type_bits(type), false);
+    g->locked &= ~(1u << x);
     return t;
 }
 
@@ -454,6 +455,7 @@ static bool gen_setcc(struct gen *g, uint32_t i, const struct tn_ir_op *o)
     if (o->type == TN_I128)
         return false;
     cc = gen_compare(g, o->type, o->flags, o->a, o->b);
+    g->locked = 0; /* the operands are no longer needed */
     t = def_reg(g, i);
     as_setcc(&g->as, cc, t);
     as_movzx8(&g->as, t, t);
