@@ -124,6 +124,7 @@ void claim_temp(struct gen *g, uint32_t reg)
 
 void evict_all(struct gen *g)
 {
+    g->locked = g->xlocked = 0;
     for (uint32_t i = 0; i < sizeof order; i++)
         if (g->owner[order[i]] >= 0)
             spill(g, order[i]);
@@ -413,6 +414,7 @@ void def_in(struct gen *g, uint32_t i, uint32_t reg)
 {
     struct val *x = &g->val[i];
 
+    g->locked = 1u << reg; /* operands were read */
     if (x->want >= 0) {
         uint32_t r = (uint32_t)x->want;
 

@@ -225,7 +225,7 @@ static void describe_registers(struct tcg *t, struct tcg_host *h)
         g->disp = (int32_t)k->offset - STATE_BIAS;
         g->cacheable = !(k->flags & TN_REG_VOLATILE) && k->alias_of < 0 &&
                        k->role != TN_ROLE_PC && k->role != TN_ROLE_ZERO &&
-                       k->bits != 1 && g->bytes <= 16;
+                       k->bits != 1 && g->bytes <= 8;
     }
     for (uint32_t r = 0; r < t->info->n_regs; r++)
         if (t->info->regs[r].alias_of >= 0)
