@@ -99,6 +99,11 @@ void tn_registry_free(struct tn_registry *registry)
     g_free(registry);
 }
 
+void tn_registry_refuse_third_party(struct tn_registry *registry)
+{
+    registry->in_tree_only = TRUE;
+}
+
 /* NOTES as the registry keeps them; takes the property tables. */
 static struct tn_plugin_file *plugin_from_notes(const char *path,
                                                 struct tn_plugin_notes *notes)
@@ -178,6 +183,8 @@ int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
 
     if (code)
         tn_error_prefix(error, "%s: ", path);
+    else if (plugin->third_party && registry->in_tree_only)
+        code = tn_error_set(error, -EPERM, "%s: a third-party plugin", path);
     else if (other)
         code = tn_error_set(error, -EEXIST, "%s: hidden by %s", path,
                             other->path);

@@ -52,6 +52,9 @@ struct tn_plugin_reject {
 struct tn_registry *tn_registry_new(void);
 void tn_registry_free(struct tn_registry *registry);
 
+/* From now on refuse plugins of others (ids in reverse-domain form). */
+void tn_registry_refuse_third_party(struct tn_registry *registry);
+
 /* Read the notes of every *.so in DIRECTORY. A file that cannot be used is
  * put on the list of rejects and does not fail the call. Of two components
  * with the same kind and id the one found first stays. Returns 0, or a

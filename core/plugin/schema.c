@@ -245,7 +245,8 @@ static int32_t parse_item(struct tn_value_item *item,
         if (code)
             return code;
     }
-    if (row->type == TN_PROP_PATH && text[0])
+    /* "nbd://host/x" is no file name. */
+    if (row->type == TN_PROP_PATH && text[0] && !strstr(text, "://"))
         item->text = g_canonicalize_filename(text, directory);
     else
         item->text = g_strdup(text);

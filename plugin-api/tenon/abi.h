@@ -84,7 +84,8 @@ extern "C" {
 #define TN_PROP_INT 4u
 #define TN_PROP_SIZE 5u /* bytes; suffixes K M G T are powers of 1024 */
 #define TN_PROP_ENUM 6u /* one of `choices`, separated by '|' */
-#define TN_PROP_PATH 7u /* file name, relative to the machine file */
+#define TN_PROP_PATH 7u /* file name, relative to the file it is written in; a
+                           text with "://" is left as it is */
 #define TN_PROP_REF 8u  /* id of another instance */
 #define TN_PROP_MAC 9u  /* aa:bb:cc:dd:ee:ff */
 #define TN_PROP_TIME 10u /* nanoseconds; suffixes ns us ms s */
