@@ -18,8 +18,8 @@ static void print_choices(const struct tn_property *row)
 static void print_property(const struct tn_property *row)
 {
     printf("    %s = %s%s%s%s\n", row->name, tn_property_type_name(row->type),
-           row->flags & TN_PROP_LIST ? ", ..." : "",
-           row->unit[0] ? " in " : "", row->unit);
+           row->flags & TN_PROP_LIST ? ", ..." : "", row->unit[0] ? " in " : "",
+           row->unit);
     printf("        %s%s", row->doc, row->doc[0] ? "." : "");
     if (row->flags & TN_PROP_REQUIRED)
         printf(" Required.");
@@ -117,8 +117,8 @@ static int describe(const struct tool *tool, int argc, char **argv)
         if (!describe_components(registry, argv[i]) && !section) {
             g_autofree char *hint = tn_registry_hint(registry, 0, argv[i]);
 
-            status = tool_usage("no component '%s' is installed%s", argv[i],
-                                hint);
+            status =
+                tool_usage("no component '%s' is installed%s", argv[i], hint);
         }
     }
     tn_registry_free(registry);

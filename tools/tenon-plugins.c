@@ -6,7 +6,7 @@
 #include <string.h>
 
 #ifdef HAVE_JSON_GLIB
-#include <json-glib/json-glib.h>
+#    include <json-glib/json-glib.h>
 #endif
 
 #include "tools/tool.h"
@@ -47,8 +47,8 @@ static void print_details(const struct tn_plugin_file *plugin)
     for (guint i = 0; i < plugin->components->len; i++) {
         const struct tn_component_entry *entry = plugin->components->pdata[i];
 
-        printf("  %-8s %s: %s", tn_kind_name(entry->info.kind),
-               entry->info.id, entry->info.summary);
+        printf("  %-8s %s: %s", tn_kind_name(entry->info.kind), entry->info.id,
+               entry->info.summary);
         for (gsize j = 0; j < G_N_ELEMENTS(flag_names); j++)
             if (entry->info.flags & flag_names[j].flag)
                 printf(" [%s]", flag_names[j].name);
@@ -261,6 +261,6 @@ static int plugins(const struct tool *tool, int argc, char **argv)
     return status;
 }
 
-const struct command command_plugins = {
-    "plugins", "[PLUGIN]", "plugins that are installed", plugins_options,
-    plugins};
+const struct command command_plugins = {"plugins", "[PLUGIN]",
+                                        "plugins that are installed",
+                                        plugins_options, plugins};

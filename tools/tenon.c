@@ -12,8 +12,8 @@
 #include "tools/tool.h"
 
 static const struct command *const commands[] = {
-    &command_check, &command_dump,    &command_describe,
-    &command_list,  &command_plugins,
+    &command_run,      &command_check, &command_dump,
+    &command_describe, &command_list,  &command_plugins,
 };
 
 int tool_usage(const char *format, ...)
@@ -40,8 +40,7 @@ struct tn_registry *tool_registry(const struct tool *tool)
 
 char *tool_machines_directory(void)
 {
-    return g_build_filename(g_get_user_config_dir(), "tenon", "machines",
-                            NULL);
+    return g_build_filename(g_get_user_config_dir(), "tenon", "machines", NULL);
 }
 
 /* FILE, or the user's machine of that name. */
@@ -130,13 +129,13 @@ static int run_command(const struct command *command, int argc, char **argv)
          "Look for boards there first", "DIR"},
         {"no-third-party", 0, 0, G_OPTION_ARG_NONE, &tool.in_tree_only,
          "Only plugins that are part of Tenon", NULL},
-        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &tool.verbose, "Say more",
-         NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &tool.verbose, "Say more", NULL},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &tool.quiet, "Say less", NULL},
         {0},
     };
     g_autofree char *name = g_strdup_printf("tenon %s", command->name);
-    g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
+    g_autoptr(GOptionContext) context =
+        g_option_context_new(command->arguments);
     g_autoptr(GError) error = NULL;
     int status;
 

@@ -36,8 +36,8 @@ struct command {
     int (*run)(const struct tool *tool, int argc, char **argv);
 };
 
-extern const struct command command_check, command_dump,
-    command_describe, command_list, command_plugins;
+extern const struct command command_run, command_check, command_dump, command_describe,
+    command_list, command_plugins;
 
 /* "tenon: TEXT" on standard error; returns EXIT_USAGE. */
 int tool_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -47,8 +47,10 @@ gboolean tn_apply_key(struct tn_resolver *resolver,
                       const struct tn_property *schema, struct tn_value *value)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
-    g_autofree char *directory =
+    g_autofree char *beside =
         strcmp(key->file, "--set") ? g_path_get_dirname(key->file) : NULL;
+    g_autofree char *directory =
+        beside ? g_canonicalize_filename(beside, NULL) : NULL;
 
     key->used = TRUE;
     if (!key->value[0])
@@ -108,12 +110,13 @@ static const char *prefix_of(const struct tn_value_set *sets, guint n_sets,
 static void report_unknown(struct tn_resolver *resolver,
                            const struct tn_section *section,
                            const struct tn_key *key,
-                           const struct tn_property *reserved,
-                           guint n_reserved, const struct tn_value_set *sets,
-                           guint n_sets)
+                           const struct tn_property *reserved, guint n_reserved,
+                           struct tn_value_set *sets, guint n_sets)
 {
     g_autofree char *hint = NULL;
     struct tn_nearest nearest;
+    struct tn_value_set *meant;
+    guint row;
 
     if (any_open(sets, n_sets))
         return;
@@ -126,6 +129,10 @@ static void report_unknown(struct tn_resolver *resolver,
     hint = tn_nearest_hint(&nearest);
     tn_resolve_error(resolver, section, key, "unknown property '%s'%s",
                      key->name, hint);
+    /* What was meant is not missing as well. */
+    if (nearest.best &&
+        find_row(sets, n_sets, NULL, nearest.best, &meant, &row))
+        meant->values[row].set = TRUE;
 }
 
 static void apply_one(struct tn_resolver *resolver,
@@ -189,8 +196,8 @@ void tn_apply_keys(struct tn_resolver *resolver,
 
 struct tn_component_entry *
 tn_resolve_component(struct tn_resolver *resolver,
-                     const struct tn_section *section,
-                     const struct tn_key *key, uint32_t kind, const char *id)
+                     const struct tn_section *section, const struct tn_key *key,
+                     uint32_t kind, const char *id)
 {
     struct tn_component_entry *entry =
         tn_registry_find(resolver->registry, kind, id);
@@ -200,7 +207,7 @@ tn_resolve_component(struct tn_resolver *resolver,
         return entry;
     hint = tn_registry_hint(resolver->registry, kind, id);
     tn_resolve_error(resolver, section, key, "no %s '%s' is installed%s",
-                     tn_kind_name(kind), id, hint);
+                     tn_kind_title(kind), id, hint);
     resolver->missing_component = TRUE;
     return NULL;
 }
@@ -263,9 +270,8 @@ char *tn_instance_hint(const struct tn_resolver *resolver, const char *id)
 
     tn_nearest_init(&nearest, id);
     for (guint i = 0; i < resolver->all->len; i++)
-        tn_nearest_offer(&nearest,
-                         ((struct tn_instance_desc *)resolver->all->pdata[i])
-                             ->id);
+        tn_nearest_offer(
+            &nearest, ((struct tn_instance_desc *)resolver->all->pdata[i])->id);
     return tn_nearest_hint(&nearest);
 }
 

@@ -59,6 +59,14 @@ static void report_missing(const char *name, char **directories,
                 "no board '%s'%s", name, hint);
 }
 
+/* As people write it: no "./" before it. */
+static char *join(const char *directory, const char *name)
+{
+    if (!strcmp(directory, "."))
+        return g_strdup(name);
+    return g_build_filename(directory, name, NULL);
+}
+
 char *tn_board_find(const char *name, const char *beside,
                     const char *const *extra, const struct tn_key *key,
                     struct tn_diagnostics *diagnostics)
@@ -68,8 +76,7 @@ char *tn_board_find(const char *name, const char *beside,
     char *path;
 
     if (strchr(name, '/') || g_str_has_suffix(name, SUFFIX)) {
-        path = g_path_is_absolute(name) ? g_strdup(name)
-                                        : g_build_filename(beside, name, NULL);
+        path = g_path_is_absolute(name) ? g_strdup(name) : join(beside, name);
         if (g_file_test(path, G_FILE_TEST_EXISTS))
             return path;
         tn_diagnose(diagnostics, FALSE, key->file, key->line, NULL,
@@ -77,12 +84,12 @@ char *tn_board_find(const char *name, const char *beside,
         g_free(path);
         return NULL;
     }
-    path = g_build_filename(beside, file, NULL);
+    path = join(beside, file);
     for (guint i = 0; directories[i]; i++) {
         if (g_file_test(path, G_FILE_TEST_EXISTS))
             return path;
         g_free(path);
-        path = g_build_filename(directories[i], file, NULL);
+        path = join(directories[i], file);
     }
     if (g_file_test(path, G_FILE_TEST_EXISTS))
         return path;

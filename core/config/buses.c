@@ -35,9 +35,9 @@ static gboolean multi_slot(const struct tn_instance_desc *instance)
 }
 
 /* Who sits on INSTANCE's bus of kind BUS, at SLOT (-1: any). */
-static struct tn_instance_desc *
-sitting(const struct tn_resolver *resolver,
-        const struct tn_instance_desc *instance, const char *bus, gint slot)
+static struct tn_instance_desc *sitting(const struct tn_resolver *resolver,
+                                        const struct tn_instance_desc *instance,
+                                        const char *bus, gint slot)
 {
     for (guint i = 0; i < resolver->all->len; i++) {
         struct tn_instance_desc *other = resolver->all->pdata[i];
@@ -72,8 +72,7 @@ static gint free_slot(const struct tn_resolver *resolver,
 }
 
 static gboolean is_free(const struct tn_resolver *resolver,
-                        const struct tn_instance_desc *parent,
-                        const char *bus)
+                        const struct tn_instance_desc *parent, const char *bus)
 {
     if (!multi_slot(parent))
         return !sitting(resolver, parent, bus, -1);
@@ -150,10 +149,10 @@ static void read_slot(struct tn_resolver *resolver,
 
     if (!key)
         return;
-    if (tn_apply_key(resolver, section, key,
-                     tn_schema_find(tn_instance_schema,
-                                    tn_instance_schema_rows, "slot"),
-                     &value))
+    if (tn_apply_key(
+            resolver, section, key,
+            tn_schema_find(tn_instance_schema, tn_instance_schema_rows, "slot"),
+            &value))
         instance->slot = (gint)value.items[0].number;
     tn_value_clear(&value);
 }
@@ -177,8 +176,8 @@ static void resolve_written(struct tn_resolver *resolver,
     }
     hint = tn_instance_hint(resolver, key->value);
     if (!resolver->missing_component)
-        tn_resolve_error(resolver, section, key,
-                         "parent: no instance '%s'%s", key->value, hint);
+        tn_resolve_error(resolver, section, key, "parent: no instance '%s'%s",
+                         key->value, hint);
 }
 
 static struct tn_instance_desc *first_free(struct tn_resolver *resolver,
@@ -194,21 +193,19 @@ static struct tn_instance_desc *first_free(struct tn_resolver *resolver,
     return NULL;
 }
 
-static struct tn_instance_desc *
-make_adapter(struct tn_resolver *resolver, struct tn_instance_desc *instance,
-             const char *component)
+static struct tn_instance_desc *make_adapter(struct tn_resolver *resolver,
+                                             struct tn_instance_desc *instance,
+                                             const struct tn_section *section,
+                                             const char *component)
 {
-    struct tn_section *section =
-        g_hash_table_lookup(resolver->section_of, instance);
     struct tn_section *board =
         tn_sections_find(resolver->sections, "board", "");
     g_autofree char *attach = g_strconcat("attach.", instance->bus, NULL);
     struct tn_component_entry *entry = tn_resolve_component(
         resolver, board, board ? tn_section_key(board, attach) : NULL,
         TN_KIND_DEVICE, component);
-    g_autofree char *id =
-        g_strdelimit(g_strdup_printf("%s-%s", instance->id, component), ".",
-                     '-');
+    g_autofree char *id = g_strdelimit(
+        g_strdup_printf("%s-%s", instance->id, component), ".", '-');
     struct tn_instance_desc *adapter;
     struct tn_value_set set;
 
@@ -220,16 +217,16 @@ make_adapter(struct tn_resolver *resolver, struct tn_instance_desc *instance,
     if (provides(adapter, instance->bus))
         return adapter;
     tn_resolve_error(resolver, board, NULL,
-                     "%s: '%s' provides no bus of kind '%s'", attach,
-                     component, instance->bus);
+                     "%s: '%s' provides no bus of kind '%s'", attach, component,
+                     instance->bus);
     return NULL;
 }
 
+/* SECTION is where to report: an adapter has none of its own. */
 static void resolve_free(struct tn_resolver *resolver,
-                         struct tn_instance_desc *instance, guint depth)
+                         struct tn_instance_desc *instance,
+                         const struct tn_section *section, guint depth)
 {
-    const struct tn_section *section =
-        g_hash_table_lookup(resolver->section_of, instance);
     struct tn_instance_desc *parent;
     const char *component;
 
@@ -239,10 +236,10 @@ static void resolve_free(struct tn_resolver *resolver,
     parent = first_free(resolver, instance);
     component = g_hash_table_lookup(resolver->desc->attach, instance->bus);
     if (!parent && component && depth < MAX_ADAPTERS) {
-        parent = make_adapter(resolver, instance, component);
+        parent = make_adapter(resolver, instance, section, component);
         if (!parent)
             return;
-        resolve_free(resolver, parent, depth + 1);
+        resolve_free(resolver, parent, section, depth + 1);
     }
     if (parent)
         take_place(resolver, instance, parent);
@@ -261,5 +258,8 @@ void tn_resolve_buses(struct tn_resolver *resolver)
         resolve_written(resolver, resolver->all->pdata[i]);
     /* Adapters are added at the end and placed when they are made. */
     for (guint i = 0; i < n; i++)
-        resolve_free(resolver, resolver->all->pdata[i], 0);
+        resolve_free(
+            resolver, resolver->all->pdata[i],
+            g_hash_table_lookup(resolver->section_of, resolver->all->pdata[i]),
+            0);
 }

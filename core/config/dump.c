@@ -46,16 +46,16 @@ static void put_size(struct dump *dump, const char *key, uint64_t bytes)
 
 static void put_header(struct dump *dump, const char *type, const char *name)
 {
-    g_string_append_printf(dump->text, "\n[%s%s%s]\n", type,
-                           name[0] ? " " : "", name);
+    g_string_append_printf(dump->text, "\n[%s%s%s]\n", type, name[0] ? " " : "",
+                           name);
 }
 
 /* NAME of SETS[WHICH] as it has to be written to mean that one. */
 static char *key_name(const struct tn_value_set *sets, guint which,
                       const char *name)
 {
-    gboolean clash = tn_schema_find(tn_instance_schema,
-                                    tn_instance_schema_rows, name) != NULL;
+    gboolean clash = tn_schema_find(tn_instance_schema, tn_instance_schema_rows,
+                                    name) != NULL;
 
     for (guint i = 0; i < which; i++)
         clash |= tn_schema_find(sets[i].schema, sets[i].rows, name) != NULL;
@@ -69,8 +69,7 @@ static void put_values(struct dump *dump, const struct tn_value_set *sets,
     for (guint i = 0; i < n_sets; i++) {
         for (guint j = 0; j < sets[i].rows; j++) {
             const struct tn_value *value = &sets[i].values[j];
-            g_autofree char *key =
-                key_name(sets, i, sets[i].schema[j].name);
+            g_autofree char *key = key_name(sets, i, sets[i].schema[j].name);
 
             if (value->set && value->file)
                 put(dump, key, value->text);
@@ -110,6 +109,8 @@ static void put_machine(struct dump *dump)
     g_string_append_printf(dump->text, "cpus = %u\n", desc->cpus);
     put_size(dump, "memory", desc->memory);
     put(dump, "reboot", desc->exit_on_reboot ? "exit" : "reset");
+    if (desc->dump_dtb)
+        put(dump, "dump-dtb", desc->dump_dtb);
 }
 
 static gint by_name(gconstpointer a, gconstpointer b)
@@ -129,8 +130,7 @@ static void put_board(struct dump *dump)
     put(dump, "target", desc->target->component->info.id);
     if (desc->boot)
         put(dump, "boot", desc->boot->component->info.id);
-    g_string_append_printf(dump->text,
-                           "ram = 0x%" G_GINT64_MODIFIER "x\n",
+    g_string_append_printf(dump->text, "ram = 0x%" G_GINT64_MODIFIER "x\n",
                            desc->ram_base);
     for (GList *kind = kinds; kind; kind = kind->next)
         g_string_append_printf(
@@ -138,8 +138,7 @@ static void put_board(struct dump *dump)
             (const char *)g_hash_table_lookup(desc->attach, kind->data));
 }
 
-static void put_wires(struct dump *dump,
-                      const struct tn_instance_desc *device)
+static void put_wires(struct dump *dump, const struct tn_instance_desc *device)
 {
     guint output = 0;
 
@@ -164,16 +163,14 @@ static void put_wires(struct dump *dump,
     g_string_append_c(dump->text, '\n');
 }
 
-static void put_place(struct dump *dump,
-                      const struct tn_instance_desc *device)
+static void put_place(struct dump *dump, const struct tn_instance_desc *device)
 {
     if (device->parent)
         put(dump, "parent", device->parent->id);
     if (device->slot >= 0)
         g_string_append_printf(dump->text, "slot = %d\n", device->slot);
     for (guint i = 0; i < device->n_addresses; i++)
-        g_string_append_printf(dump->text,
-                               "%s0x%" G_GINT64_MODIFIER "x%s",
+        g_string_append_printf(dump->text, "%s0x%" G_GINT64_MODIFIER "x%s",
                                i ? ", " : "address = ", device->addresses[i],
                                i + 1 == device->n_addresses ? "\n" : "");
     if (device->n_wires)

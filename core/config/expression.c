@@ -24,8 +24,7 @@ static int32_t sum(struct parser *parser, uint64_t *result);
 
 static int32_t fail(struct parser *parser, const char *what)
 {
-    return tn_error_set(parser->error, -EINVAL, "'%s': %s", parser->text,
-                        what);
+    return tn_error_set(parser->error, -EINVAL, "'%s': %s", parser->text, what);
 }
 
 static gboolean take(struct parser *parser, char c)
@@ -61,8 +60,7 @@ static int32_t factor(struct parser *parser, uint64_t *result)
     int32_t code;
 
     if (take(parser, '%'))
-        return fail(parser,
-                    "'%' stands only where the section's name has one");
+        return fail(parser, "'%' stands only where the section's name has one");
     if (!take(parser, '('))
         return number(parser, result);
     if (++parser->depth > MAX_DEPTH)

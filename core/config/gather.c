@@ -35,16 +35,16 @@ static struct tn_sections *read_board(const struct tn_key *key, guint depth,
     const struct tn_key *base_key;
     g_autofree char *base_path = NULL;
 
-    *path = tn_board_find(key->value, beside, source->board_dirs, key,
-                          diagnostics);
+    *path =
+        tn_board_find(key->value, beside, source->board_dirs, key, diagnostics);
     if (!*path || !tn_sections_read_file(board, *path, diagnostics))
         return board;
     base_key = find_key(board, "board", "base");
     if (!base_key)
         return board;
     if (depth >= MAX_BASES) {
-        tn_diagnose(diagnostics, FALSE, base_key->file, base_key->line,
-                    "board", "too many boards one on the other");
+        tn_diagnose(diagnostics, FALSE, base_key->file, base_key->line, "board",
+                    "too many boards one on the other");
         return board;
     }
     base = read_board(base_key, depth + 1, source, &base_path, diagnostics);
@@ -54,8 +54,7 @@ static struct tn_sections *read_board(const struct tn_key *key, guint depth,
 }
 
 struct tn_sections *tn_gather(const struct tn_config_source *source,
-                              char **board,
-                              struct tn_diagnostics *diagnostics)
+                              char **board, struct tn_diagnostics *diagnostics)
 {
     struct tn_sections *file = tn_sections_new();
     struct tn_sections *settings = tn_sections_new();

@@ -11,8 +11,7 @@
 
 /* *BOARD is set to the board file's path or NULL; free it with g_free(). */
 struct tn_sections *tn_gather(const struct tn_config_source *source,
-                              char **board,
-                              struct tn_diagnostics *diagnostics);
+                              char **board, struct tn_diagnostics *diagnostics);
 
 /* The file of board NAME, as seen from the directory BESIDE (that of the file
  * that names it), or NULL after reporting. KEY is where the name stands. */

@@ -49,8 +49,7 @@ static struct tn_instance_desc *add_instance(struct job *job, const char *id,
         tn_resolve_error(job->resolver, job->section, NULL,
                          "the id '%s' is taken by %s", id,
                          other ? "another instance" : "core");
-    instance =
-        tn_new_instance(job->resolver, id, entry, job->section, TRUE);
+    instance = tn_new_instance(job->resolver, id, entry, job->section, TRUE);
     job->sets[job->n_sets++] = tn_instance_values(instance, prefix);
     return instance;
 }
@@ -60,8 +59,7 @@ static struct tn_instance_desc *add_instance(struct job *job, const char *id,
 static struct tn_key *device_key(const struct job *job)
 {
     gboolean plain = !strcmp(job->section->type, "device");
-    struct tn_key *key =
-        set_key(job->section, plain ? "component" : "device");
+    struct tn_key *key = set_key(job->section, plain ? "component" : "device");
     struct tn_section *board =
         tn_sections_find(job->resolver->sections, "board", "");
     g_autofree char *name = g_strconcat("default.", job->section->type, NULL);
@@ -125,16 +123,16 @@ static void make_backend(struct job *job)
 {
     struct tn_key *key = set_key(job->section, "backend");
     g_autofree char *id = instance_id(job->section);
-    g_autofree char *own = g_strconcat(
-        id, backend_leads(job->section) ? "" : ".backend", NULL);
+    g_autofree char *own =
+        g_strconcat(id, backend_leads(job->section) ? "" : ".backend", NULL);
     struct tn_component_entry *entry;
 
     if (!job->type->backend_kind)
         return;
     if (!key) {
         tn_resolve_error(job->resolver, job->section, NULL,
-                         "'backend' is missing (a component of kind %s)",
-                         tn_kind_name(job->type->backend_kind));
+                         "'backend' is missing: which %s",
+                         tn_kind_title(job->type->backend_kind));
         add_open_set(job, "backend.");
         return;
     }
@@ -220,10 +218,10 @@ static void check_placeless(struct job *job)
     for (gsize i = 0; i < G_N_ELEMENTS(placing); i++) {
         struct tn_key *key = set_key(job->section, placing[i]);
 
-        if (key && !job->device && !job->resolver->missing_component)
+        if (key && !job->device && backend_leads(job->section) &&
+            !set_key(job->section, "device"))
             tn_resolve_error(job->resolver, job->section, key,
-                             "'%s' needs a device in this section",
-                             placing[i]);
+                             "'%s' needs a device in this section", placing[i]);
     }
 }
 

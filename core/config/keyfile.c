@@ -157,8 +157,9 @@ static void read_key(struct reader *reader, char *line)
     else if (!reader->section)
         MISTAKE(reader, "'%s' stands before the first section", line);
     else if (!unescape(value))
-        MISTAKE(reader, "value of '%s': '\\' begins one of \\s \\n \\t \\r "
-                        "\\# and \\\\",
+        MISTAKE(reader,
+                "value of '%s': '\\' begins one of \\s \\n \\t \\r "
+                "\\# and \\\\",
                 line);
     else {
         check_twice(reader, line);
@@ -188,8 +189,7 @@ void tn_sections_read_text(struct tn_sections *sections, const char *path,
     g_auto(GStrv) lines = NULL;
 
     if (memchr(text, 0, bytes) || !g_utf8_validate(text, (gssize)bytes, NULL)) {
-        tn_diagnose(diagnostics, FALSE, path, 0, NULL,
-                    "no text file in UTF-8");
+        tn_diagnose(diagnostics, FALSE, path, 0, NULL, "no text file in UTF-8");
         return;
     }
     copy = g_strndup(text, bytes);
@@ -250,8 +250,7 @@ static gboolean split_path(char *path, const char **type, const char **name,
     return key_valid(*key) && (!**name || tn_section_name_valid(*name));
 }
 
-void tn_sections_read_setting(struct tn_sections *sections,
-                              const char *setting,
+void tn_sections_read_setting(struct tn_sections *sections, const char *setting,
                               struct tn_diagnostics *diagnostics)
 {
     g_autofree char *path = g_strdup(setting);

@@ -84,8 +84,7 @@ static void free_block(struct tn_block_desc *block)
     if (block->format)
         free_values(block->format_values, block->format->info.n_properties);
     if (block->protocol)
-        free_values(block->protocol_values,
-                    block->protocol->info.n_properties);
+        free_values(block->protocol_values, block->protocol->info.n_properties);
     g_free(block->id);
     g_free(block->file);
     g_free(block);
@@ -108,5 +107,6 @@ void tn_machine_desc_free(struct tn_machine_desc *desc)
     g_free(desc->name);
     g_free(desc->board);
     g_free(desc->description);
+    g_free(desc->dump_dtb);
     g_free(desc);
 }

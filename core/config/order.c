@@ -33,11 +33,9 @@ static void visit_references(struct walk *walk,
     for (guint i = 0; i < instance->component->info.n_properties; i++) {
         const struct tn_value *value = &instance->values[i];
 
-        for (guint j = 0; value->schema->type == TN_PROP_REF &&
-                          j < value->n_items;
-             j++)
-            visit_id(walk, value->items[j].text, instance,
-                     value->schema->name);
+        for (guint j = 0;
+             value->schema->type == TN_PROP_REF && j < value->n_items; j++)
+            visit_id(walk, value->items[j].text, instance, value->schema->name);
     }
 }
 
@@ -50,10 +48,10 @@ static void visit(struct walk *walk, struct tn_instance_desc *instance,
         GPOINTER_TO_UINT(g_hash_table_lookup(walk->marks, instance));
 
     if (mark == ENTERED && as)
-        tn_resolve_error(
-            walk->resolver,
-            g_hash_table_lookup(walk->resolver->section_of, from), NULL,
-            "%s: '%s' and '%s' need each other", as, from->id, instance->id);
+        tn_resolve_error(walk->resolver,
+                         g_hash_table_lookup(walk->resolver->section_of, from),
+                         NULL, "%s: '%s' and '%s' need each other", as,
+                         from->id, instance->id);
     if (mark != UNSEEN)
         return;
     g_hash_table_insert(walk->marks, instance, GUINT_TO_POINTER(ENTERED));

@@ -64,8 +64,8 @@ static void make_copies(struct tn_sections *to,
 
     for (guint i = 0; i < count; i++) {
         g_autofree char *name = with_index(section->name, i);
-        struct tn_section *copy = tn_sections_get(
-            to, section->type, name, section->file, section->line);
+        struct tn_section *copy = tn_sections_get(to, section->type, name,
+                                                  section->file, section->line);
         struct tn_section *over =
             tn_sections_find(explicit_ones, section->type, name);
 

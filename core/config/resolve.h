@@ -62,20 +62,20 @@ void tn_apply_defaults(struct tn_resolver *resolver,
  * wrong. An empty text sets nothing. */
 gboolean tn_apply_key(struct tn_resolver *resolver,
                       const struct tn_section *section, struct tn_key *key,
-                      const struct tn_property *schema,
-                      struct tn_value *value);
+                      const struct tn_property *schema, struct tn_value *value);
 
 /* The component, or NULL after reporting at KEY. WHAT says what needs it. */
 struct tn_component_entry *
 tn_resolve_component(struct tn_resolver *resolver,
-                     const struct tn_section *section,
-                     const struct tn_key *key, uint32_t kind, const char *id);
+                     const struct tn_section *section, const struct tn_key *key,
+                     uint32_t kind, const char *id);
 
 /* A new instance with empty values, at the end of resolver->all if LISTED. */
-struct tn_instance_desc *
-tn_new_instance(struct tn_resolver *resolver, const char *id,
-                struct tn_component_entry *component,
-                struct tn_section *section, gboolean listed);
+struct tn_instance_desc *tn_new_instance(struct tn_resolver *resolver,
+                                         const char *id,
+                                         struct tn_component_entry *component,
+                                         struct tn_section *section,
+                                         gboolean listed);
 struct tn_value_set tn_instance_values(struct tn_instance_desc *instance,
                                        const char *prefix);
 struct tn_instance_desc *tn_find_instance(const struct tn_resolver *resolver,

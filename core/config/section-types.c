@@ -38,6 +38,8 @@ const struct tn_property tn_machine_schema[TN_MACHINE_ROWS] = {
     [TN_MACHINE_DTB] = {"dtb", TN_PROP_PATH, 0, "", "", "", "", "",
                         "device tree to use in place of the machine's own, "
                         "likewise"},
+    [TN_MACHINE_DUMP_DTB] = {"dump-dtb", TN_PROP_PATH, 0, "", "", "", "", "",
+                             "write the machine's device tree to this file"},
 };
 
 /* Besides these, attach.KIND and default.TYPE; see board.c. */
@@ -46,12 +48,13 @@ const struct tn_property tn_board_schema[TN_BOARD_ROWS] = {
                               "", "one line about the board"},
     [TN_BOARD_BASE] = {"base", TN_PROP_STRING, 0, "", "", "", "", "",
                        "another board that this one adds to"},
-    [TN_BOARD_TARGET] = {"target", TN_PROP_STRING, TN_PROP_REQUIRED, "", "",
-                         "", "", "", "instruction set: component of kind "
+    [TN_BOARD_TARGET] = {"target", TN_PROP_STRING, TN_PROP_REQUIRED, "", "", "",
+                         "", "",
+                         "instruction set: component of kind "
                          "target"},
     [TN_BOARD_BOOT] = {"boot", TN_PROP_STRING, 0, "", "", "", "", "",
                        "boot protocol: component of kind boot"},
-    [TN_BOARD_RAM] = {"ram", TN_PROP_UINT, 0, "0", "", "", "", "",
+    [TN_BOARD_RAM] = {"ram", TN_PROP_SIZE, 0, "0", "", "", "", "",
                       "physical address of main memory"},
 };
 
@@ -65,8 +68,7 @@ const struct tn_property tn_instance_schema[] = {
     {"parent", TN_PROP_STRING, 0, "", "", "", "", "",
      "instance on whose bus the device sits; default: the first free bus of "
      "its kind"},
-    {"slot", TN_PROP_UINT, 0, "", "0", "65535", "", "",
-     "place on that bus"},
+    {"slot", TN_PROP_UINT, 0, "", "0", "65535", "", "", "place on that bus"},
     {"address", TN_PROP_STRING, TN_PROP_LIST, "", "", "", "", "",
      "physical addresses of the device's regions"},
     {"irq", TN_PROP_STRING, TN_PROP_LIST, "", "", "", "", "",
@@ -90,10 +92,9 @@ const struct tn_section_type tn_section_types[] = {
     {"accel", TN_SECTION_MAY_NAME, TN_KIND_ACCEL, NULL, NULL, 0,
      "properties of the accelerators, or of the one named"},
     {"cpu", 0, TN_KIND_TARGET, NULL, NULL, 0, "properties of the target"},
-    {"boot", 0, TN_KIND_BOOT, NULL, NULL, 0,
-     "properties of the boot protocol"},
-    {"disk", TN_SECTION_NAMED | TN_SECTION_DEVICE | TN_SECTION_BLOCK, 0,
-     "disk", INSTANCE_KEYS, "an image and the device that shows it"},
+    {"boot", 0, TN_KIND_BOOT, NULL, NULL, 0, "properties of the boot protocol"},
+    {"disk", TN_SECTION_NAMED | TN_SECTION_DEVICE | TN_SECTION_BLOCK, 0, "disk",
+     INSTANCE_KEYS, "an image and the device that shows it"},
     {"net", TN_SECTION_NAMED | TN_SECTION_DEVICE, TN_KIND_NET, "netdev",
      INSTANCE_KEYS, "a network back-end and the device on it"},
     {"char", TN_SECTION_NAMED | TN_SECTION_DEVICE, TN_KIND_CHAR, "chardev",
@@ -151,8 +152,8 @@ gboolean tn_section_type_check(const char *type, const char *name,
         return FALSE;
     }
     if (*name && !(row->flags & (TN_SECTION_NAMED | TN_SECTION_MAY_NAME))) {
-        tn_diagnose(diagnostics, FALSE, file, line, NULL,
-                    "[%s] takes no name", type);
+        tn_diagnose(diagnostics, FALSE, file, line, NULL, "[%s] takes no name",
+                    type);
         return FALSE;
     }
     return TRUE;

@@ -24,9 +24,9 @@
 struct tn_section_type {
     const char *type;
     uint32_t flags;
-    uint32_t backend_kind;      /* kind of its back-end; 0: none */
-    const char *reference;      /* the device's property that names its back-end,
-                                   set by core; NULL: none */
+    uint32_t backend_kind; /* kind of its back-end; 0: none */
+    const char *reference; /* the device's property that names its back-end,
+                              set by core; NULL: none */
     const struct tn_property *schema; /* core's own keys */
     guint rows;
     const char *summary;
@@ -63,6 +63,7 @@ enum tn_machine_row {
     TN_MACHINE_CMDLINE,
     TN_MACHINE_FIRMWARE,
     TN_MACHINE_DTB,
+    TN_MACHINE_DUMP_DTB,
     TN_MACHINE_ROWS
 };
 enum tn_board_row {

@@ -13,8 +13,8 @@
 struct tn_key {
     char *name;
     char *value;
-    char *file; /* as shown in messages; "--set" */
-    guint line; /* 0: --set */
+    char *file;    /* as shown in messages; "--set" */
+    guint line;    /* 0: --set */
     gboolean used; /* somebody understood it */
 };
 
@@ -70,11 +70,11 @@ void tn_sections_read_text(struct tn_sections *sections, const char *path,
                            const char *text, gsize bytes,
                            struct tn_diagnostics *diagnostics);
 /* One --set: "disk.root.image=x", "machine.cpus=4", "uart0.chardev=x". */
-void tn_sections_read_setting(struct tn_sections *sections,
-                              const char *setting,
+void tn_sections_read_setting(struct tn_sections *sections, const char *setting,
                               struct tn_diagnostics *diagnostics);
 
-/* VALUE as it has to be written to be read back as it is. Free with g_free(). */
+/* VALUE as it has to be written to be read back as it is. Free with g_free().
+ */
 char *tn_value_escape(const char *value);
 
 #endif

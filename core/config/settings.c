@@ -57,8 +57,8 @@ static void forward(struct tn_resolver *resolver, const char *section,
     struct tn_section *machine = settings_section(resolver, "machine");
 
     for (gsize i = 0; i < G_N_ELEMENTS(forwarded); i++) {
-        struct tn_key *key = tn_section_key(
-            machine, tn_machine_schema[forwarded[i].row].name);
+        struct tn_key *key =
+            tn_section_key(machine, tn_machine_schema[forwarded[i].row].name);
 
         if (!key || !key->value[0] || strcmp(forwarded[i].section, section))
             continue;
@@ -71,7 +71,7 @@ static void forward(struct tn_resolver *resolver, const char *section,
         else
             tn_resolve_error(resolver, machine, key,
                              "the %s '%s' has no property '%s'",
-                             tn_kind_name(entry->info.kind), entry->info.id,
+                             tn_kind_title(entry->info.kind), entry->info.id,
                              forwarded[i].property);
     }
 }
@@ -80,15 +80,13 @@ static void forward(struct tn_resolver *resolver, const char *section,
 
 /* What [accel] and [accel NAME] say for ACCEL. Keys of the former are for
  * every candidate that knows them; the latter wins. */
-static void apply_accel(struct tn_resolver *resolver,
-                        struct tn_section *shared, struct tn_section *own,
-                        struct tn_instance_desc *accel)
+static void apply_accel(struct tn_resolver *resolver, struct tn_section *shared,
+                        struct tn_section *own, struct tn_instance_desc *accel)
 {
     struct tn_sections *scratch = tn_sections_new();
-    struct tn_section *both =
-        tn_sections_get(scratch, "accel", accel->component->info.id,
-                        own ? own->file : shared->file,
-                        own ? own->line : shared->line);
+    struct tn_section *both = tn_sections_get(
+        scratch, "accel", accel->component->info.id,
+        own ? own->file : shared->file, own ? own->line : shared->line);
     struct tn_value_set set = tn_instance_values(accel, "\n");
 
     for (guint i = 0; i < shared->keys->len; i++) {
@@ -168,8 +166,7 @@ static void resolve_accels(struct tn_resolver *resolver,
 /* ---- [board] ---- */
 
 /* attach.KIND and default.TYPE are open-ended, so they are no schema rows. */
-static void board_tables(struct tn_resolver *resolver,
-                         struct tn_section *board)
+static void board_tables(struct tn_resolver *resolver, struct tn_section *board)
 {
     for (guint i = 0; i < board->keys->len; i++) {
         struct tn_key *key = board->keys->pdata[i];
@@ -194,22 +191,23 @@ static void resolve_target(struct tn_resolver *resolver,
 
     if (!name->text)
         return; /* reported as missing */
-    entry = tn_resolve_component(resolver, board,
-                                 tn_section_key(board, "target"),
-                                 TN_KIND_TARGET, name->text);
+    entry =
+        tn_resolve_component(resolver, board, tn_section_key(board, "target"),
+                             TN_KIND_TARGET, name->text);
     forward(resolver, "cpu", entry);
     if (entry)
         resolver->desc->target = single_instance(resolver, "cpu", entry);
 }
 
 static void resolve_boot(struct tn_resolver *resolver,
-                         struct tn_section *section, const struct tn_value *name)
+                         struct tn_section *section,
+                         const struct tn_value *name)
 {
     struct tn_component_entry *entry;
 
-    entry = tn_resolve_component(resolver, section,
-                                 tn_section_key(section, "boot"), TN_KIND_BOOT,
-                                 name->text);
+    entry =
+        tn_resolve_component(resolver, section, tn_section_key(section, "boot"),
+                             TN_KIND_BOOT, name->text);
     forward(resolver, "boot", entry);
     if (entry)
         resolver->desc->boot = single_instance(resolver, "boot", entry);
@@ -240,8 +238,7 @@ static void resolve_board(struct tn_resolver *resolver,
 
     board_tables(resolver, board);
     tn_apply_keys(resolver, board, NULL, 0, &set, 1);
-    resolver->desc->description =
-        g_strdup(values[TN_BOARD_DESCRIPTION].text);
+    resolver->desc->description = g_strdup(values[TN_BOARD_DESCRIPTION].text);
     if (values[TN_BOARD_RAM].n_items)
         resolver->desc->ram_base = values[TN_BOARD_RAM].items[0].number;
     resolve_target(resolver, board, &values[TN_BOARD_TARGET]);
@@ -257,6 +254,7 @@ static void resolve_board(struct tn_resolver *resolver,
 static void machine_values(struct tn_machine_desc *desc,
                            const struct tn_value *values)
 {
+    desc->dump_dtb = g_strdup(values[TN_MACHINE_DUMP_DTB].text);
     if (values[TN_MACHINE_NAME].text) {
         g_free(desc->name);
         desc->name = g_strdup(values[TN_MACHINE_NAME].text);
@@ -273,8 +271,8 @@ void tn_resolve_settings(struct tn_resolver *resolver)
 {
     struct tn_section *machine;
     struct tn_value values[TN_MACHINE_ROWS] = {0};
-    struct tn_value_set set = {"\n", tn_machine_schema, TN_MACHINE_ROWS,
-                               values, FALSE};
+    struct tn_value_set set = {"\n", tn_machine_schema, TN_MACHINE_ROWS, values,
+                               FALSE};
     gboolean board = has_board(resolver);
 
     machine = settings_section(resolver, "machine");

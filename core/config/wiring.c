@@ -45,8 +45,7 @@ static void note_taken(struct tn_resolver *resolver, GArray *places,
         const struct taken_place *other =
             &g_array_index(places, struct taken_place, i);
 
-        if (other->number != number ||
-            g_strcmp0(other->controller, controller))
+        if (other->number != number || g_strcmp0(other->controller, controller))
             continue;
         if (controller)
             tn_resolve_warning(resolver, section, key,
@@ -64,8 +63,7 @@ static void note_taken(struct tn_resolver *resolver, GArray *places,
 }
 
 static void resolve_addresses(struct tn_resolver *resolver,
-                              struct tn_instance_desc *instance,
-                              GArray *places)
+                              struct tn_instance_desc *instance, GArray *places)
 {
     const struct tn_section *section;
     struct tn_key *key;
@@ -80,8 +78,7 @@ static void resolve_addresses(struct tn_resolver *resolver,
         uint64_t address;
 
         if (tn_expression(list[i], &address, &error)) {
-            tn_resolve_error(resolver, section, key, "address: %s",
-                             error.text);
+            tn_resolve_error(resolver, section, key, "address: %s", error.text);
             continue;
         }
         note_taken(resolver, places, instance, section, key, NULL, address);
@@ -102,10 +99,9 @@ static gboolean wire_controller(struct tn_resolver *resolver,
         wire->cpu = (guint)cpu;
         if (wire->cpu < resolver->desc->cpus)
             return TRUE;
-        tn_resolve_error(resolver, section, key,
-                         "irq: no '%s': the machine has %u CPU%s", name,
-                         resolver->desc->cpus,
-                         resolver->desc->cpus == 1 ? "" : "s");
+        tn_resolve_error(
+            resolver, section, key, "irq: no '%s': the machine has %u CPU%s",
+            name, resolver->desc->cpus, resolver->desc->cpus == 1 ? "" : "s");
         return FALSE;
     }
     if (tn_find_instance(resolver, name)) {
@@ -213,8 +209,8 @@ static void check_references(struct tn_resolver *resolver,
                 resolver->missing_component)
                 continue;
             tn_resolve_error(resolver, section, value->file ? &place : NULL,
-                             "%s: no instance '%s'%s", value->schema->name,
-                             id, hint);
+                             "%s: no instance '%s'%s", value->schema->name, id,
+                             hint);
         }
     }
 }

@@ -148,7 +148,15 @@ struct tn_note_header {
 #define TN_NOTE_PLUGIN 1u
 #define TN_NOTE_COMPONENT 2u
 
+/* Notes follow each other without gaps: no red zones between them (clang puts
+ * some around variables with a section of their own, gcc does not). */
+#ifdef __clang__
+#define TN_NOTE_NO_REDZONE __attribute__((no_sanitize("address")))
+#else
+#define TN_NOTE_NO_REDZONE
+#endif
 #define TN_NOTE_SECTION                                                        \
+    TN_NOTE_NO_REDZONE                                                         \
     __attribute__((section(".note.tenon"), used, aligned(4)))
 #define TN_NOTE_HEADER(type_, var_)                                            \
     {                                                                          \
