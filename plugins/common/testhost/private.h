@@ -89,6 +89,8 @@ struct test_instance {
         void *data;
     } data[MAX_DATA];
     uint32_t n_data;
+    uint64_t addresses[8];
+    uint32_t n_addresses;
 };
 
 struct testhost {

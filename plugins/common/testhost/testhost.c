@@ -344,6 +344,13 @@ struct test_instance *testhost_add(struct testhost *machine,
     return instance;
 }
 
+void testhost_addresses(struct test_instance *instance,
+                        const uint64_t *addresses, uint32_t n)
+{
+    memcpy(instance->addresses, addresses, n * sizeof addresses[0]);
+    instance->n_addresses = n;
+}
+
 int32_t testhost_realize(struct test_instance *instance, uint64_t address)
 {
     const struct tn_component_ops *ops = instance->component->ops;
@@ -358,6 +365,10 @@ int32_t testhost_realize(struct test_instance *instance, uint64_t address)
     if (rc)
         return rc;
     instance->realized = 1;
+    for (uint32_t i = 0; i < instance->n_addresses; i++)
+        if ((region = testhost_board_region(instance, i)))
+            testhost_memory.map(&instance->host, region, NULL,
+                                instance->addresses[i], 0);
     for (uint32_t i = 0;
          address && (region = testhost_board_region(instance, i)); i++) {
         uint64_t bytes = (uint64_t)region->bytes;

@@ -48,8 +48,11 @@ struct test_instance *testhost_add(struct testhost *machine,
                                    const char *id,
                                    struct test_instance *parent,
                                    const char *const *props);
+/* The board's `address` list, for testhost_realize() with address 0. */
+void testhost_addresses(struct test_instance *instance,
+                        const uint64_t *addresses, uint32_t n);
 /* Realize, and place its regions one after the other from ADDRESS on, each
- * aligned to its size (0: do not place). */
+ * aligned to its size (0: by testhost_addresses()). */
 int32_t testhost_realize(struct test_instance *instance, uint64_t address);
 /* The whole machine. */
 void testhost_reset(struct testhost *machine);

@@ -43,6 +43,9 @@ struct driver {
     uint64_t config; /* device-specific configuration */
     uint64_t notify;
     uint32_t notify_multiplier;
+    uint64_t msix;       /* PCI: the capability's address */
+    uint64_t msix_table; /* and the table's */
+    uint32_t vectors;    /* in use; queue N has N + 1 */
     uint64_t features;
     uint64_t memory; /* where the next ring goes */
     struct driver_queue queue[DRIVER_QUEUES];
@@ -58,6 +61,8 @@ void driver_init_mmio(struct driver *driver, struct testhost *machine,
 void driver_init_pci(struct driver *driver, struct testhost *machine,
                      struct test_instance *bus, uint64_t function,
                      uint64_t bars, uint64_t memory);
+/* Use MSI-X: vector N writes 0x1000 + N to ADDRESS + 4 N. */
+void driver_enable_msix(struct driver *driver, uint64_t address, uint32_t n);
 /* Reset and negotiate: WANTED of what is offered. Returns 1 if FEATURES_OK
  * stayed. */
 uint32_t driver_negotiate(struct driver *driver, uint64_t wanted);
