@@ -1,108 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Network: what a network device is connected to.
+ * Network: Ethernet frames between a device and a back-end.
  *
- * Two sides that never meet: a device uses the service `tenon.host.net/1`, a
- * back-end (a component of kind TN_KIND_NET) offers the interface
- * `tenon.net/1`. Core stands between: it does in software what one side wants
- * and the other cannot (checksums, segmentation), queues what a slow side does
- * not take at once, and keeps the optional capture file.
- *
- * A packet is an Ethernet frame without FCS. Its offload fields mean what
- * struct virtio_net_hdr's mean (virtio 1.2 section 5.1.6).
+ * A device uses the service `tenon.host.net/1`; a back-end (a component of
+ * kind TN_KIND_NET) offers the interface `tenon.net/1`. Core stands between:
+ * neither runs under the other's lock, and neither needs to know which
+ * offloads the other has. A frame that asks for work its receiver cannot do
+ * (a checksum to fill in, TCP to cut in pieces) is completed by core.
  */
 #ifndef TENON_NET_H
 #define TENON_NET_H
 
+#include "block.h" /* struct tn_iovec */
 #include "host.h"
-#include "iov.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The longest packet, header of a segmented one included. */
-#define TN_NET_MAX_BYTES (65536u + 256u)
+/* The longest frame with segmentation offload, and without. */
+#define TN_NET_MAX_FRAME (65536u + 256u)
+#define TN_NET_MAX_QUEUES 256u
 
-/* Packet flags. */
-#define TN_NET_NEEDS_CHECKSUM 0x1u /* from checksum_start on, not yet done */
-#define TN_NET_CHECKSUM_VALID 0x2u /* was checked */
+/* Offloads: what a side can take in a frame it is given. */
+#define TN_NET_CSUM 0x1u  /* checksums not filled in */
+#define TN_NET_TSO4 0x2u  /* TCP over IPv4 longer than the MTU; needs CSUM */
+#define TN_NET_TSO6 0x4u  /* TCP over IPv6 */
+#define TN_NET_ECN 0x8u   /* TSO with congestion bits */
+#define TN_NET_USO4 0x10u /* UDP over IPv4, segmented */
+#define TN_NET_USO6 0x20u
 
-/* Segmentation: tn_net_packet.gso. */
+/* tn_net_frame.flags */
+#define TN_NET_NEEDS_CSUM 0x1u /* ones' complement sum from csum_start to the
+                                  end goes to csum_start + csum_offset */
+#define TN_NET_DATA_VALID 0x2u /* checksums were verified */
+
+/* tn_net_frame.gso */
 #define TN_NET_GSO_NONE 0u
 #define TN_NET_GSO_TCP4 1u
-#define TN_NET_GSO_TCP6 4u
-#define TN_NET_GSO_UDP 5u    /* UDP segmentation, not fragmentation */
-#define TN_NET_GSO_ECN 0x80u /* or'ed in: TCP with CWR */
+#define TN_NET_GSO_TCP6 2u
+#define TN_NET_GSO_UDP4 3u
+#define TN_NET_GSO_UDP6 4u
+#define TN_NET_GSO_ECN 0x80u /* or-ed to TCP4, TCP6 */
 
-struct tn_net_packet {
+/* One frame, from the destination address on, without the check sequence. */
+struct tn_net_frame {
     uint32_t size;
     uint32_t flags;
     uint32_t gso;
-    uint32_t gso_bytes;       /* payload of each segment */
-    uint32_t header_bytes;    /* Ethernet to TCP or UDP; with gso */
-    uint32_t checksum_start;  /* with TN_NET_NEEDS_CHECKSUM */
-    uint32_t checksum_offset; /* from checksum_start */
-    uint32_t n_iov;
-    const struct tn_iov *iov;
-    uint64_t bytes; /* the sum of iov */
+    uint16_t gso_bytes;    /* payload of one segment */
+    uint16_t header_bytes; /* of a GSO frame: all headers; a hint */
+    uint16_t csum_start;
+    uint16_t csum_offset;
+    uint32_t n_iov; /* at most 1024 */
+    const struct tn_iovec *iov;
 };
-
-/* What a side takes without core's help. */
-#define TN_NET_CAN_CHECKSUM 0x1u /* TN_NET_NEEDS_CHECKSUM */
-#define TN_NET_CAN_TSO4 0x2u
-#define TN_NET_CAN_TSO6 0x4u
-#define TN_NET_CAN_ECN 0x8u
-#define TN_NET_CAN_USO 0x10u
 
 /* ---- the device's side ---- */
 
-struct tn_net_port; /* one device's connection */
+struct tn_net_port; /* a device's connection */
 
 struct tn_net_handlers {
     uint32_t size;
     uint32_t reserved;
-    /* [io] A packet for the guest, the device's only until it returns.
-     * 1: taken (or dropped by the device's choice); 0: no room now, core keeps
-     * it until accept(). */
-    uint32_t (*receive)(void *opaque, const struct tn_net_packet *packet);
-    /* [io] Optional. The link went up (1) or down (0). */
-    void (*link)(void *opaque, uint32_t up);
-    /* [io] Optional. send() said -EAGAIN, and now would not. */
-    void (*writable)(void *opaque);
-    /* [io] Optional. The guest should tell the network where it is now (after
-     * migration). */
-    void (*announce)(void *opaque);
+    /* [io] A frame for QUEUE; valid during the call. Returns 1 if it was
+     * taken (or dropped on purpose), 0 if there is no room now: core keeps it
+     * and offers it again after accept(). */
+    uint32_t (*receive)(void *opaque, uint32_t queue,
+                        const struct tn_net_frame *frame);
+    /* [io] Optional. send() said 0 on QUEUE and would now take a frame. */
+    void (*writable)(void *opaque, uint32_t queue);
+    /* [io] Optional. info() says another link state. */
+    void (*link_changed)(void *opaque);
+};
+
+struct tn_net_info {
+    uint32_t size; /* set by the caller before the call */
+    uint32_t link; /* 1: up */
+    uint32_t mtu;  /* 0: not known, use 1500 */
+    uint32_t speed; /* Mbit/s, 0 not known */
+    uint32_t queues; /* pairs the back-end has, at least 1 */
+    uint32_t has_mac; /* 1: the back-end wants the device to have `mac` */
+    uint8_t mac[8];
 };
 
 #define TN_HOST_NET "tenon.host.net/1"
 struct tn_nets {
     uint32_t size;
     uint32_t reserved;
-    /* [control] Connect to the network back-end instance ID, or, where ID is
-     * NULL, to the one of the device's own section ([net NAME]). A device
-     * without one gets a port whose link is down. HANDLERS are not copied. */
+    /* [control] Connect to the back-end instance ID, or, where ID is NULL, to
+     * the one of the device's own section. A device without one gets a port
+     * whose link is down. NULL with ERROR set: there is no such back-end or
+     * it has another user. HANDLERS are not copied. */
     struct tn_net_port *(*open)(struct tn_host *host, const char *id,
                                 const struct tn_net_handlers *handlers,
                                 void *opaque, struct tn_error *error);
-    /* [control] */
+    /* [control] NULL is allowed. */
     void (*close)(struct tn_host *host, struct tn_net_port *port);
-    /* [any] What may be sent without core's help (TN_NET_CAN_*): a device
-     * offers its guest no more than that. */
-    uint32_t (*offloads)(struct tn_host *host, struct tn_net_port *port);
-    /* [any] What receive() takes from now on; none after open(). */
+    /* [any] */
+    void (*info)(struct tn_host *host, struct tn_net_port *port,
+                 struct tn_net_info *info);
+    /* [any] Send; any offload of TN_NET_* may be used. The frame is copied or
+     * sent before this returns. 1: taken (a frame that is malformed or that
+     * the back-end refuses is taken and dropped); 0: busy, writable() follows.
+     * Frames of one queue keep their order. */
+    uint32_t (*send)(struct tn_host *host, struct tn_net_port *port,
+                     uint32_t queue, const struct tn_net_frame *frame);
+    /* [any] The offloads receive() can take; none at first. */
     void (*set_offloads)(struct tn_host *host, struct tn_net_port *port,
                          uint32_t offloads);
-    /* [io] Send. 0: taken (the bytes were copied or are gone); -EAGAIN: the
-     * queue is full, writable() follows; other errors: dropped. */
-    int32_t (*send)(struct tn_host *host, struct tn_net_port *port,
-                    const struct tn_net_packet *packet);
-    /* [any] receive() would take a packet again. */
-    void (*accept)(struct tn_host *host, struct tn_net_port *port);
-    /* [any] */
-    uint32_t (*is_up)(struct tn_host *host, struct tn_net_port *port);
-    /* [control] Give back packets that core keeps: before saving state. */
-    void (*drain)(struct tn_host *host, struct tn_net_port *port);
+    /* [any] Use COUNT queue pairs, 1 at first. */
+    int32_t (*set_queues)(struct tn_host *host, struct tn_net_port *port,
+                          uint32_t count);
+    /* [any] receive() would take a frame on QUEUE. */
+    void (*accept)(struct tn_host *host, struct tn_net_port *port,
+                   uint32_t queue);
+    /* [any] Whether frames are delivered at all: off at first and while the
+     * guest's driver is not there; then they are dropped, not kept. */
+    void (*set_active)(struct tn_host *host, struct tn_net_port *port,
+                       uint32_t active);
 };
 
 /* ---- the back-end's side ---- */
@@ -111,34 +127,40 @@ struct tn_nets {
 struct tn_net_sink {
     uint32_t size;
     uint32_t reserved;
-    /* [io] 1: taken. 0: the back-end keeps it and stops reading until
-     * wanted(). */
-    uint32_t (*receive)(void *opaque, const struct tn_net_packet *packet);
-    /* [io] */
-    void (*link)(void *opaque, uint32_t up);
-    /* [io] send() said -EAGAIN, and now would not. */
-    void (*writable)(void *opaque);
-    /* [any] The TN_NET_CAN_* of packets that receive() takes. */
-    uint32_t (*offloads)(void *opaque);
+    /* [any] A frame for QUEUE, valid during the call. 1: taken (or dropped
+     * since nobody listens); 0: full, keep it or drop it, wanted() follows.
+     * May be called from inside send(). */
+    uint32_t (*receive)(void *opaque, uint32_t queue,
+                        const struct tn_net_frame *frame);
+    /* [any] send() said 0 on QUEUE, and now would not. */
+    void (*writable)(void *opaque, uint32_t queue);
+    /* [any] 1: link up. */
+    void (*set_link)(void *opaque, uint32_t up);
 };
 
 #define TN_NET "tenon.net/1"
 struct tn_net {
     uint32_t size;
     uint32_t reserved;
-    /* [control] Where to deliver; SINK is NULL when the device goes away. */
+    /* [control] Where to deliver; SINK is NULL when the device goes away:
+     * after that call nothing is delivered. */
     void (*attach)(void *self, const struct tn_net_sink *sink, void *opaque);
-    /* [io] 0, -EAGAIN (writable() follows), or an error: dropped. The packet
-     * is the back-end's only until it returns. */
-    int32_t (*send)(void *self, const struct tn_net_packet *packet);
-    /* [any] The TN_NET_CAN_* that send() takes. Optional: none. */
+    /* [control] */
+    void (*info)(void *self, struct tn_net_info *info);
+    /* [control] The offloads (TN_NET_*) that send() takes. */
     uint32_t (*offloads)(void *self);
-    /* [io] The sink takes packets again. */
-    void (*wanted)(void *self);
-    /* [any] Optional: the link is up unless this says otherwise. */
-    uint32_t (*is_up)(void *self);
-    /* [io] Optional: the sink's offloads changed. */
-    void (*offloads_changed)(void *self, uint32_t offloads);
+    /* [any] 1: taken, 0: busy (sink.writable() follows), or a negative errno:
+     * the frame is dropped. The frame is the caller's again afterwards. */
+    int32_t (*send)(void *self, uint32_t queue,
+                    const struct tn_net_frame *frame);
+    /* [io] Optional. sink.receive() would take a frame on QUEUE again. */
+    void (*wanted)(void *self, uint32_t queue);
+    /* [any] Optional. What the device can take: the back-end may from now on
+     * deliver such frames (core completes those the device cannot take
+     * anyway, so this only saves work). */
+    void (*set_offloads)(void *self, uint32_t offloads);
+    /* [any] Optional. 0 or a negative errno. */
+    int32_t (*set_queues)(void *self, uint32_t count);
 };
 
 #ifdef __cplusplus

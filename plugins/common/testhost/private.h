@@ -107,6 +107,11 @@ struct testhost {
         const void *table;
     } services[MAX_SERVICES];
     uint32_t n_services;
+    struct {
+        char key[48];
+        void *data;
+    } data[MAX_DATA];
+    uint32_t n_data;
     struct tn_region *regions;
     uint64_t map_order;
     uint64_t generation;

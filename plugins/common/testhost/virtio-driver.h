@@ -23,12 +23,14 @@ struct driver_queue {
     uint64_t descriptors, driver, device; /* guest addresses */
     uint64_t tables;                      /* indirect tables, one a slot */
     uint64_t notify;                      /* PCI: address of the doorbell */
+    uint32_t damaged; /* the test overwrote it: used() cannot be trusted */
     uint16_t avail, used;
     uint16_t avail_wrap, used_wrap;
     uint32_t n_free; /* slots */
     uint32_t n_ids;  /* packed: free ids; split: ids are the slots */
     uint16_t free_ids[1024]; /* stack */
-    uint16_t chain_slots[1024];
+    uint16_t chain_slots[1024]; /* by id; 0: not in flight */
+    uint16_t next[1024];        /* split: the chain as it was made */
 };
 
 /* How registers are reached; struct driver is passed. */
