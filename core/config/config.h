@@ -27,8 +27,9 @@ struct tn_machine_desc *tn_config_load(const struct tn_config_source *source,
                                        struct tn_diagnostics *diagnostics);
 
 /* The resolved machine as a machine file without a board; loading it gives the
- * same machine. */
-char *tn_config_dump(const struct tn_machine_desc *desc);
+ * same machine. With DEFAULTS, what nobody set stands there as comments. Free
+ * with g_free(). */
+char *tn_config_dump(const struct tn_machine_desc *desc, gboolean defaults);
 
 /* Directories with boards in the order searched: EXTRA, the working directory,
  * ~/.config/tenon/boards, the build tree's or the installed ones. Free with

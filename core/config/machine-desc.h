@@ -73,11 +73,13 @@ struct tn_block_desc {
 struct tn_machine_desc {
     char *name; /* file name without suffix, or machine.name */
     guint cpus;
-    uint64_t memory;   /* bytes of main memory */
-    uint64_t ram_base; /* where it is */
+    uint64_t memory;         /* bytes of main memory */
+    uint64_t ram_base;       /* where it is */
     gboolean exit_on_reboot; /* machine.reboot = exit */
     char *board;             /* absolute path of the board file, or NULL */
     char *description;       /* of the board, or NULL */
+    char *dump_dtb; /* where to write the device tree before the machine
+                       starts, or NULL */
     /* `attach.KIND`, kind -> component id: which adapter carries a device of
      * that bus. For devices plugged in later. */
     GHashTable *attach;
@@ -90,7 +92,7 @@ struct tn_machine_desc {
     /* Everything else in the order of creation: target ("cpu"), back-ends,
      * then devices: parents, interrupt controllers and instances referred to
      * before those that use them; boot ("boot") last. Owned. */
-    GPtrArray *instances; /* of struct tn_instance_desc * */
+    GPtrArray *instances;            /* of struct tn_instance_desc * */
     struct tn_instance_desc *target; /* in `instances` */
     struct tn_instance_desc *boot;   /* in `instances`; NULL: CPUs start at
                                         their reset address */
@@ -109,8 +111,8 @@ const struct tn_value *tn_block_value(const struct tn_block_desc *desc,
 /* Instance (accelerators excepted) or block node by id, or NULL. */
 struct tn_instance_desc *
 tn_machine_desc_instance(const struct tn_machine_desc *desc, const char *id);
-struct tn_block_desc *
-tn_machine_desc_block(const struct tn_machine_desc *desc, const char *id);
+struct tn_block_desc *tn_machine_desc_block(const struct tn_machine_desc *desc,
+                                            const char *id);
 
 void tn_machine_desc_free(struct tn_machine_desc *desc);
 

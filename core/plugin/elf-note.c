@@ -24,9 +24,9 @@ static const struct {
     uint16_t machine;
     const char *name;
 } machines[] = {
-    {EM_386, "i386"},       {EM_X86_64, "x86-64"}, {EM_ARM, "ARM"},
+    {EM_386, "i386"},        {EM_X86_64, "x86-64"}, {EM_ARM, "ARM"},
     {EM_AARCH64, "AArch64"}, {EM_RISCV, "RISC-V"},  {EM_PPC64, "POWER"},
-    {EM_S390, "S/390"},     {EM_MIPS, "MIPS"},
+    {EM_S390, "S/390"},      {EM_MIPS, "MIPS"},
 };
 
 static const char *machine_name(uint16_t machine)
@@ -78,7 +78,7 @@ static int32_t read_at(const struct tn_elf_input *input, uint64_t offset,
     return 0;
 }
 
-static int32_t check_architecture(const ElfW(Ehdr) *header,
+static int32_t check_architecture(const ElfW(Ehdr) * header,
                                   struct tn_error *error)
 {
     const unsigned char *ours = __ehdr_start.e_ident;
@@ -102,7 +102,7 @@ static int32_t check_architecture(const ElfW(Ehdr) *header,
 }
 
 static int32_t read_header(const struct tn_elf_input *input,
-                           ElfW(Ehdr) *header, struct tn_error *error)
+                           ElfW(Ehdr) * header, struct tn_error *error)
 {
     guint8 magic[SELFMAG];
     int32_t code;
@@ -140,8 +140,8 @@ static int32_t read_header(const struct tn_elf_input *input,
 /* The dynamic linker maps PT_LOAD as it is told; all of it must be there. The
  * section headers close a linked file: a file that lost its end shows there. */
 static int32_t check_complete(const struct tn_elf_input *input,
-                              const ElfW(Ehdr) *header,
-                              const ElfW(Phdr) *segments,
+                              const ElfW(Ehdr) * header,
+                              const ElfW(Phdr) * segments,
                               struct tn_error *error)
 {
     uint64_t sections = (uint64_t)header->e_shnum * header->e_shentsize;
@@ -196,10 +196,9 @@ static int32_t walk_notes(const guint8 *data, gsize bytes,
 }
 
 static int32_t read_notes(const struct tn_elf_input *input,
-                          const ElfW(Ehdr) *header,
-                          const ElfW(Phdr) *segments,
-                          struct tn_plugin_notes *notes,
-                          struct tn_error *error)
+                          const ElfW(Ehdr) * header,
+                          const ElfW(Phdr) * segments,
+                          struct tn_plugin_notes *notes, struct tn_error *error)
 {
     gboolean found = FALSE;
 
@@ -257,8 +256,7 @@ void tn_plugin_notes_clear(struct tn_plugin_notes *notes)
 {
     if (notes->components) {
         for (guint i = 0; i < notes->components->len; i++)
-            g_free(g_array_index(notes->components, struct tn_component_note,
-                                 i)
+            g_free(g_array_index(notes->components, struct tn_component_note, i)
                        .properties);
         g_array_free(notes->components, TRUE);
     }

@@ -79,8 +79,7 @@ static int32_t explain_dlopen(const char *path, const char *name,
         why += strlen(name) + 1;
     while (*why == ' ')
         why++;
-    return tn_error_set(error, -ENOEXEC, "%s: cannot be loaded: %s", path,
-                        why);
+    return tn_error_set(error, -ENOEXEC, "%s: cannot be loaded: %s", path, why);
 }
 
 static int32_t call_entry(void *handle, const char *path,
@@ -153,8 +152,8 @@ static int32_t load_once(int fd, const char *path, const struct stat *st,
         close(fd);
         *plugin = known->plugin;
         return *plugin ? 0
-                       : tn_error_set(error, -EPROTO,
-                                      "%s: was refused before", path);
+                       : tn_error_set(error, -EPROTO, "%s: was refused before",
+                                      path);
     }
     code = open_object(fd, path, &handle, error);
     if (code) {

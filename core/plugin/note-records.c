@@ -56,9 +56,8 @@ static gboolean good_id(const char *id, gsize room)
     return TRUE;
 }
 
-static int32_t plugin_record(struct tn_plugin_notes *notes,
-                             const uint8_t *data, gsize bytes,
-                             struct tn_error *error)
+static int32_t plugin_record(struct tn_plugin_notes *notes, const uint8_t *data,
+                             gsize bytes, struct tn_error *error)
 {
     struct tn_plugin_info *info = &notes->info;
     uint32_t size;
@@ -90,8 +89,7 @@ static int32_t properties_of(struct tn_component_note *note,
         return damaged(error, "too many properties");
     if (info->n_properties && info->property_size < PROPERTY_1_0)
         return damaged(error, "property rows too short");
-    if (info->n_properties &&
-        info->property_size > bytes / info->n_properties)
+    if (info->n_properties && info->property_size > bytes / info->n_properties)
         return damaged(error, "properties are missing");
     note->properties = g_new0(struct tn_property, MAX(info->n_properties, 1));
     for (uint32_t i = 0; i < info->n_properties; i++) {
@@ -102,8 +100,7 @@ static int32_t properties_of(struct tn_component_note *note,
                MIN(sizeof *row, info->property_size));
         code = tn_property_check(row, error);
         if (code) {
-            tn_error_prefix(error, "damaged notes: component '%s': ",
-                            info->id);
+            tn_error_prefix(error, "damaged notes: component '%s': ", info->id);
             return -ENOEXEC;
         }
         for (uint32_t j = 0; j < i; j++)
@@ -145,8 +142,7 @@ static int32_t component_record(struct tn_plugin_notes *notes,
 }
 
 int32_t tn_note_record(struct tn_plugin_notes *notes, uint32_t type,
-                       const uint8_t *data, gsize bytes,
-                       struct tn_error *error)
+                       const uint8_t *data, gsize bytes, struct tn_error *error)
 {
     switch (type) {
     case TN_NOTE_PLUGIN:

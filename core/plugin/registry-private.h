@@ -17,6 +17,7 @@ struct tn_registry {
     GPtrArray *components; /* of struct tn_component_entry *; plugins own */
     GPtrArray *rejects;    /* owns */
     GPtrArray *index;      /* of struct index_row * */
+    gboolean in_tree_only; /* refuse third-party plugins */
 };
 
 #endif

@@ -14,14 +14,28 @@
 static const struct {
     uint32_t kind;
     const char *name;
+    const char *title;
 } kinds[] = {
-    {TN_KIND_DEVICE, "device"},       {TN_KIND_ACCEL, "accel"},
-    {TN_KIND_TARGET, "target"},       {TN_KIND_FORMAT, "format"},
-    {TN_KIND_PROTOCOL, "protocol"},   {TN_KIND_NET, "net"},
-    {TN_KIND_CHAR, "char"},           {TN_KIND_BOOT, "boot"},
-    {TN_KIND_MIGRATION, "migration"}, {TN_KIND_DISPLAY, "display"},
-    {TN_KIND_MANAGEMENT, "management"},
+    {TN_KIND_DEVICE, "device", "device"},
+    {TN_KIND_ACCEL, "accel", "accelerator"},
+    {TN_KIND_TARGET, "target", "CPU target"},
+    {TN_KIND_FORMAT, "format", "image format"},
+    {TN_KIND_PROTOCOL, "protocol", "image protocol"},
+    {TN_KIND_NET, "net", "network back-end"},
+    {TN_KIND_CHAR, "char", "character back-end"},
+    {TN_KIND_BOOT, "boot", "boot protocol"},
+    {TN_KIND_MIGRATION, "migration", "migration transport"},
+    {TN_KIND_DISPLAY, "display", "display back-end"},
+    {TN_KIND_MANAGEMENT, "management", "management service"},
 };
+
+const char *tn_kind_title(uint32_t kind)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].title;
+    return "component of unknown kind";
+}
 
 const char *tn_kind_name(uint32_t kind)
 {
@@ -99,6 +113,11 @@ void tn_registry_free(struct tn_registry *registry)
     g_free(registry);
 }
 
+void tn_registry_refuse_third_party(struct tn_registry *registry)
+{
+    registry->in_tree_only = TRUE;
+}
+
 /* NOTES as the registry keeps them; takes the property tables. */
 static struct tn_plugin_file *plugin_from_notes(const char *path,
                                                 struct tn_plugin_notes *notes)
@@ -112,8 +131,7 @@ static struct tn_plugin_file *plugin_from_notes(const char *path,
     for (guint i = 0; i < notes->components->len; i++) {
         struct tn_component_note *note =
             &g_array_index(notes->components, struct tn_component_note, i);
-        struct tn_component_entry *entry =
-            g_new0(struct tn_component_entry, 1);
+        struct tn_component_entry *entry = g_new0(struct tn_component_entry, 1);
 
         entry->plugin = plugin;
         entry->info = note->info;
@@ -168,23 +186,34 @@ static void add_components(struct tn_registry *registry,
     }
 }
 
+/* Put the file on the list of rejects for what OWN says, and tell the caller
+ * too, who may not want to know. */
+static int32_t refuse(struct tn_registry *registry, const char *path,
+                      struct tn_plugin_file *plugin, int32_t code,
+                      const struct tn_error *own, struct tn_error *error)
+{
+    reject(registry, path, plugin, tn_error_text(own, code));
+    return tn_error_set(error, code, "%s", tn_error_text(own, code));
+}
+
 int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
                               struct tn_plugin_notes *notes,
                               struct tn_error *error)
 {
     struct tn_plugin_file *plugin = plugin_from_notes(path, notes);
     struct tn_plugin_file *other = find_plugin(registry, plugin->info.id);
-    int32_t code = tn_plugin_info_supported(&plugin->info, error);
+    g_auto(tn_error_auto) own = TN_ERROR_INIT;
+    int32_t code = tn_plugin_info_supported(&plugin->info, &own);
 
     if (code)
-        tn_error_prefix(error, "%s: ", path);
+        tn_error_prefix(&own, "%s: ", path);
+    else if (plugin->third_party && registry->in_tree_only)
+        code = tn_error_set(&own, -EPERM, "%s: a third-party plugin", path);
     else if (other)
-        code = tn_error_set(error, -EEXIST, "%s: hidden by %s", path,
-                            other->path);
-    if (code) {
-        reject(registry, path, plugin, tn_error_text(error, code));
-        return code;
-    }
+        code =
+            tn_error_set(&own, -EEXIST, "%s: hidden by %s", path, other->path);
+    if (code)
+        return refuse(registry, path, plugin, code, &own, error);
     g_ptr_array_add(registry->plugins, plugin);
     add_components(registry, plugin);
     return 0;
@@ -193,13 +222,13 @@ int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
 int32_t tn_registry_add_file(struct tn_registry *registry, const char *path,
                              struct tn_error *error)
 {
+    g_auto(tn_error_auto) own = TN_ERROR_INIT;
     struct tn_plugin_notes notes;
-    int32_t code = tn_plugin_inspect(path, &notes, error);
+    int32_t code = tn_plugin_inspect(path, &notes, &own);
 
-    if (!code)
-        return tn_registry_add_notes(registry, path, &notes, error);
-    reject(registry, path, NULL, tn_error_text(error, code));
-    return code;
+    if (code)
+        return refuse(registry, path, NULL, code, &own, error);
+    return tn_registry_add_notes(registry, path, &notes, error);
 }
 
 static gint compare_names(gconstpointer a, gconstpointer b)
@@ -208,8 +237,7 @@ static gint compare_names(gconstpointer a, gconstpointer b)
 }
 
 int32_t tn_registry_add_directory(struct tn_registry *registry,
-                                  const char *directory,
-                                  struct tn_error *error)
+                                  const char *directory, struct tn_error *error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GDir) dir = NULL;
@@ -229,9 +257,8 @@ int32_t tn_registry_add_directory(struct tn_registry *registry,
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path =
             g_build_filename(directory, names->pdata[i], NULL);
-        g_auto(tn_error_auto) problem = TN_ERROR_INIT;
 
-        (void)tn_registry_add_file(registry, path, &problem);
+        (void)tn_registry_add_file(registry, path, NULL);
     }
     return 0;
 }
@@ -300,6 +327,7 @@ char *tn_registry_hint(struct tn_registry *registry, uint32_t kind,
 {
     g_autofree char *package = NULL;
     const char *reason = refused_because(registry, kind, id);
+    const struct tn_component_entry *other = tn_registry_find(registry, 0, id);
     struct tn_nearest nearest;
 
     if (reason)
@@ -307,10 +335,12 @@ char *tn_registry_hint(struct tn_registry *registry, uint32_t kind,
     package = tn_registry_package_of(registry, kind, id);
     if (package)
         return g_strdup_printf(" (the package %s provides it)", package);
+    if (other)
+        return g_strdup_printf("; '%s' is a %s", id,
+                               tn_kind_title(other->info.kind));
     tn_nearest_init(&nearest, id);
     for (guint i = 0; i < registry->components->len; i++) {
-        const struct tn_component_entry *entry =
-            registry->components->pdata[i];
+        const struct tn_component_entry *entry = registry->components->pdata[i];
 
         if (!kind || entry->info.kind == kind)
             tn_nearest_offer(&nearest, entry->info.id);
@@ -359,9 +389,9 @@ int32_t tn_component_load(struct tn_component_entry *entry,
     component = component_of(file->loaded, entry);
     if (!component)
         /* The file was replaced since its notes were read. */
-        return tn_error_set(error, -ENOEXEC,
-                            "%s: has no %s '%s' any more", file->path,
-                            tn_kind_name(entry->info.kind), entry->info.id);
+        return tn_error_set(error, -ENOEXEC, "%s: has no %s '%s' any more",
+                            file->path, tn_kind_name(entry->info.kind),
+                            entry->info.id);
     tn_copy_sized(&entry->ops, sizeof entry->ops, component->ops,
                   component->ops->size);
     entry->loaded = TRUE;

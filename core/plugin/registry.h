@@ -23,16 +23,16 @@ struct tn_registry;
 /* One plugin file, as its notes have it. */
 struct tn_plugin_file {
     char *path;
-    struct tn_plugin_info info; /* texts terminated, size the host's */
-    GPtrArray *components;      /* of struct tn_component_entry * */
-    gboolean third_party;       /* id is reverse-domain */
+    struct tn_plugin_info info;     /* texts terminated, size the host's */
+    GPtrArray *components;          /* of struct tn_component_entry * */
+    gboolean third_party;           /* id is reverse-domain */
     const struct tn_plugin *loaded; /* NULL until a component is loaded */
 };
 
 /* One component: a row that a machine file can name. */
 struct tn_component_entry {
     struct tn_plugin_file *plugin;
-    struct tn_component_info info; /* texts terminated, size the host's */
+    struct tn_component_info info;  /* texts terminated, size the host's */
     struct tn_property *properties; /* info.n_properties, host layout */
     /* Set by tn_component_load(): the plugin's table copied into a zeroed
      * one of the host's size, so a missing callback is NULL. */
@@ -51,6 +51,9 @@ struct tn_plugin_reject {
 
 struct tn_registry *tn_registry_new(void);
 void tn_registry_free(struct tn_registry *registry);
+
+/* From now on refuse plugins of others (ids in reverse-domain form). */
+void tn_registry_refuse_third_party(struct tn_registry *registry);
 
 /* Read the notes of every *.so in DIRECTORY. A file that cannot be used is
  * put on the list of rejects and does not fail the call. Of two components
@@ -104,9 +107,11 @@ int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
                               struct tn_plugin_notes *notes,
                               struct tn_error *error);
 
-/* "device", "accelerator", ...; "unknown" for a kind this host has no name
- * for. And back: 0 if there is none. */
+/* "device", "accel", ...; "unknown" for a kind this host has no name for. And
+ * back: 0 if there is none. */
 const char *tn_kind_name(uint32_t kind);
 uint32_t tn_kind_from_name(const char *name);
+/* The same in words for messages: "network back-end". */
+const char *tn_kind_title(uint32_t kind);
 
 #endif

@@ -45,8 +45,7 @@ static int32_t check_fd(int fd, const char *path, gboolean last,
     struct stat st;
 
     if (fstat(fd, &st))
-        return tn_error_set(error, -errno, "'%s': %s", path,
-                            g_strerror(errno));
+        return tn_error_set(error, -errno, "'%s': %s", path, g_strerror(errno));
     return check(&st, "directory", path, !last, error);
 }
 
@@ -60,8 +59,8 @@ static int32_t walk(const char *real, struct tn_error *error)
     int32_t code = fd < 0 ? -errno : check_fd(fd, "/", n == 0, error);
 
     for (guint i = 0; i < n && !code; i++) {
-        int next = openat(fd, names[i],
-                          O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int next =
+            openat(fd, names[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         g_string_append_printf(path, "%s%s", i ? "/" : "", names[i]);
         if (next < 0) {
@@ -86,8 +85,7 @@ static int32_t open_directory(const char *path, char **real,
 {
     *real = realpath(path, NULL);
     if (!*real)
-        return tn_error_set(error, -errno, "'%s': %s", path,
-                            g_strerror(errno));
+        return tn_error_set(error, -errno, "'%s': %s", path, g_strerror(errno));
     return walk(*real, error);
 }
 
@@ -109,18 +107,16 @@ static int32_t open_file(int directory, const char *path, const char *name,
     struct stat st;
     int32_t code;
     /* Non-blocking: opening a FIFO must not wait for a writer. */
-    int fd = openat(directory, name,
-                    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd =
+        openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0 && errno == ELOOP)
-        return tn_error_set(error, -EACCES,
-                            "unsafe: '%s' is a symbolic link", path);
+        return tn_error_set(error, -EACCES, "unsafe: '%s' is a symbolic link",
+                            path);
     if (fd < 0)
-        return tn_error_set(error, -errno, "'%s': %s", path,
-                            g_strerror(errno));
+        return tn_error_set(error, -errno, "'%s': %s", path, g_strerror(errno));
     if (fstat(fd, &st))
-        code = tn_error_set(error, -errno, "'%s': %s", path,
-                            g_strerror(errno));
+        code = tn_error_set(error, -errno, "'%s': %s", path, g_strerror(errno));
     else if (!S_ISREG(st.st_mode))
         code = tn_error_set(error, -EACCES, "'%s' is no plain file", path);
     else

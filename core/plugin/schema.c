@@ -34,10 +34,10 @@ static const struct unit time_units[] = {
 static const struct unit no_units[] = {{"", 1}};
 
 static const char *const type_names[] = {
-    [TN_PROP_STRING] = "text",    [TN_PROP_BOOL] = "yes or no",
-    [TN_PROP_UINT] = "number",    [TN_PROP_INT] = "integer",
-    [TN_PROP_SIZE] = "size",      [TN_PROP_ENUM] = "choice",
-    [TN_PROP_PATH] = "file name", [TN_PROP_REF] = "instance",
+    [TN_PROP_STRING] = "text",     [TN_PROP_BOOL] = "yes or no",
+    [TN_PROP_UINT] = "number",     [TN_PROP_INT] = "integer",
+    [TN_PROP_SIZE] = "size",       [TN_PROP_ENUM] = "choice",
+    [TN_PROP_PATH] = "file name",  [TN_PROP_REF] = "instance",
     [TN_PROP_MAC] = "MAC address", [TN_PROP_TIME] = "time",
 };
 
@@ -74,9 +74,8 @@ static int32_t parse_number(const char *text, const struct unit *units,
     for (gsize i = 0; i < n_units; i++) {
         if (strcmp(end, units[i].suffix))
             continue;
-        return __builtin_mul_overflow(value, units[i].factor, number)
-                   ? -ERANGE
-                   : 0;
+        return __builtin_mul_overflow(value, units[i].factor, number) ? -ERANGE
+                                                                      : 0;
     }
     return -EINVAL;
 }
@@ -245,7 +244,8 @@ static int32_t parse_item(struct tn_value_item *item,
         if (code)
             return code;
     }
-    if (row->type == TN_PROP_PATH && text[0])
+    /* "nbd://host/x" is no file name. */
+    if (row->type == TN_PROP_PATH && text[0] && !strstr(text, "://"))
         item->text = g_canonicalize_filename(text, directory);
     else
         item->text = g_strdup(text);
@@ -289,8 +289,8 @@ int32_t tn_value_parse(struct tn_value *value, const struct tn_property *schema,
     value->items = g_new0(struct tn_value_item, MAX(n, 1));
     value->n_items = 0;
     for (guint i = 0; i < n; i++) {
-        int32_t code = parse_item(&value->items[i], schema, parts[i],
-                                  directory, error);
+        int32_t code =
+            parse_item(&value->items[i], schema, parts[i], directory, error);
 
         if (code) {
             tn_value_clear(value);
@@ -338,8 +338,7 @@ static gboolean texts_ended(const struct tn_property *row)
            text_ended(row->doc, sizeof row->doc);
 }
 
-int32_t tn_property_check(const struct tn_property *row,
-                          struct tn_error *error)
+int32_t tn_property_check(const struct tn_property *row, struct tn_error *error)
 {
     uint64_t number;
     struct tn_value value = {0};
@@ -350,17 +349,16 @@ int32_t tn_property_check(const struct tn_property *row,
     if (!good_name(row->name))
         return tn_error_set(error, -EINVAL, "bad property name");
     if (row->type == 0 || row->type >= G_N_ELEMENTS(type_names))
-        return tn_error_set(error, -EINVAL,
-                            "property '%s' has unknown type %u", row->name,
-                            row->type);
+        return tn_error_set(error, -EINVAL, "property '%s' has unknown type %u",
+                            row->name, row->type);
     if (row->type == TN_PROP_ENUM && !row->choices[0])
         return tn_error_set(error, -EINVAL, "property '%s' has no choices",
                             row->name);
     if (has_range(row->type) &&
         ((row->minimum[0] && parse_typed(row, row->minimum, &number)) ||
          (row->maximum[0] && parse_typed(row, row->maximum, &number))))
-        return tn_error_set(error, -EINVAL,
-                            "property '%s' has a bad limit", row->name);
+        return tn_error_set(error, -EINVAL, "property '%s' has a bad limit",
+                            row->name);
     if (!row->default_value[0])
         return 0;
     code = tn_value_parse(&value, row, row->default_value, "/", error);

@@ -26,7 +26,7 @@ struct tn_value_item {
 struct tn_value {
     const struct tn_property *schema; /* not owned */
     gboolean set;                     /* FALSE: default, or nothing at all */
-    char *text;   /* whole text; path: absolute. NULL: no value, no default */
+    char *text; /* whole text; path: absolute. NULL: no value, no default */
     struct tn_value_item *items; /* n_items */
     guint n_items;
     char *file; /* where it was written; "--set"; NULL for a default */
@@ -38,9 +38,9 @@ struct tn_value {
  * too; the caller sets the rest) and returns 0; else -EINVAL with a text like
  * "'12Q' is not a size (a number with K, M, G or T)" or "65 is more than the
  * maximum, 64". */
-int32_t tn_value_parse(struct tn_value *value,
-                       const struct tn_property *schema, const char *text,
-                       const char *directory, struct tn_error *error);
+int32_t tn_value_parse(struct tn_value *value, const struct tn_property *schema,
+                       const char *text, const char *directory,
+                       struct tn_error *error);
 /* Free what VALUE points to, not VALUE. */
 void tn_value_clear(struct tn_value *value);
 

@@ -20,8 +20,8 @@ static struct tree *find_tree(void)
 
     for (gsize i = 0; program && i < G_N_ELEMENTS(places); i++) {
         g_autofree char *directory = g_path_get_dirname(program);
-        g_autofree char *path = g_build_filename(directory, places[i],
-                                                 BUILD_TREE_FILE, NULL);
+        g_autofree char *path =
+            g_build_filename(directory, places[i], BUILD_TREE_FILE, NULL);
         g_autoptr(GKeyFile) file = g_key_file_new();
 
         if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL))

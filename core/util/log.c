@@ -18,10 +18,8 @@ static gboolean status_shown;      /* under lock */
 static gint threshold = TN_LOG_INFO;
 
 static const char *const level_names[] = {
-    [TN_LOG_DEBUG] = "debug: ",
-    [TN_LOG_INFO] = "",
-    [TN_LOG_WARNING] = "warning: ",
-    [TN_LOG_ERROR] = "error: ",
+    [TN_LOG_DEBUG] = "debug: ",     [TN_LOG_INFO] = "",
+    [TN_LOG_WARNING] = "warning: ", [TN_LOG_ERROR] = "error: ",
     [TN_LOG_GUEST] = "guest: ",
 };
 

@@ -41,8 +41,7 @@ void tn_log_set_fd(int fd);
 void tn_log_write(struct tn_log_source *source, uint32_t level,
                   const char *text);
 /* printf into tn_log_write(NULL, ...): for core and tools. */
-void tn_log_printf(uint32_t level, const char *format, ...)
-    G_GNUC_PRINTF(2, 3);
+void tn_log_printf(uint32_t level, const char *format, ...) G_GNUC_PRINTF(2, 3);
 #define tn_debug(...) tn_log_printf(TN_LOG_DEBUG, __VA_ARGS__)
 #define tn_info(...) tn_log_printf(TN_LOG_INFO, __VA_ARGS__)
 #define tn_warning(...) tn_log_printf(TN_LOG_WARNING, __VA_ARGS__)

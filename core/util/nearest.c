@@ -29,10 +29,9 @@ guint tn_edit_distance(const char *a, const char *b, guint limit)
         for (gsize j = 1; j <= lb; j++) {
             guint cost = a[i - 1] != b[j - 1];
 
-            row[j] = least(above[j - 1] + cost,
-                           1 + least(above[j], row[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-                a[i - 2] == b[j - 1])
+            row[j] =
+                least(above[j - 1] + cost, 1 + least(above[j], row[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = least(row[j], second[j - 2] + 1);
         }
     }

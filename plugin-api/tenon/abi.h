@@ -84,7 +84,8 @@ extern "C" {
 #define TN_PROP_INT 4u
 #define TN_PROP_SIZE 5u /* bytes; suffixes K M G T are powers of 1024 */
 #define TN_PROP_ENUM 6u /* one of `choices`, separated by '|' */
-#define TN_PROP_PATH 7u /* file name, relative to the machine file */
+#define TN_PROP_PATH 7u /* file name, relative to the file it is written in; a
+                           text with "://" is left as it is */
 #define TN_PROP_REF 8u  /* id of another instance */
 #define TN_PROP_MAC 9u  /* aa:bb:cc:dd:ee:ff */
 #define TN_PROP_TIME 10u /* nanoseconds; suffixes ns us ms s */
@@ -147,7 +148,15 @@ struct tn_note_header {
 #define TN_NOTE_PLUGIN 1u
 #define TN_NOTE_COMPONENT 2u
 
+/* Notes follow each other without gaps: no red zones between them (clang puts
+ * some around variables with a section of their own, gcc does not). */
+#ifdef __clang__
+#define TN_NOTE_NO_REDZONE __attribute__((no_sanitize("address")))
+#else
+#define TN_NOTE_NO_REDZONE
+#endif
 #define TN_NOTE_SECTION                                                        \
+    TN_NOTE_NO_REDZONE                                                         \
     __attribute__((section(".note.tenon"), used, aligned(4)))
 #define TN_NOTE_HEADER(type_, var_)                                            \
     {                                                                          \

@@ -59,7 +59,8 @@ struct tn_fdt_node {
     /* [control] Interrupt controllers: the cells that name input LINE; returns
      * how many (at most 4). */
     uint32_t (*irq_cells)(void *self, uint32_t line, uint32_t cells[4]);
-    /* [control] Add to /chosen, /aliases: after all nodes are there. */
+    /* [control] Add to /chosen, which is open: after all nodes are there. PATH
+     * is that of this instance's node. What another has set stays. */
     int32_t (*describe_chosen)(void *self, const struct tn_fdt *fdt,
                                const char *path);
 };
