@@ -118,7 +118,7 @@ static int32_t io_write(struct tn_host *host, uint64_t pa, uint32_t bytes,
 
 static uint64_t ram_bytes(struct tn_host *host)
 {
-    return atomic_load(&instance_of(host)->machine->memory.ram.total);
+    return instance_of(host)->machine->memory.ram.limit;
 }
 
 const struct tn_guestmem host_guestmem = {

@@ -18,6 +18,16 @@
 /* Blocks begin at a huge page, in memory and in the number space of RAM. */
 #define HUGE_PAGE ((uint64_t)2 << 20)
 
+static uint64_t huge_pages(uint64_t bytes)
+{
+    return (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+}
+
+void ram_init(struct ram_set *set, uint64_t main_memory)
+{
+    set->limit = huge_pages(main_memory) + RAM_RESERVE;
+}
+
 static int32_t map_block(struct ram_block *block, struct tn_error *error)
 {
     uint8_t *base;
@@ -78,9 +88,13 @@ int32_t ram_new(struct tn_machine *machine, const char *name, uint64_t bytes,
         return rc;
     }
     g_mutex_lock(&memory->map_lock);
+    if (huge_pages(bytes) > memory->ram.limit - memory->ram.next_offset) {
+        g_mutex_unlock(&memory->map_lock);
+        block_free(block);
+        return tn_error_set(error, -ENOSPC, "too much RAM beside main memory");
+    }
     block->ram_offset = memory->ram.next_offset;
-    memory->ram.next_offset += (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-    atomic_store(&memory->ram.total, memory->ram.next_offset);
+    memory->ram.next_offset += huge_pages(bytes);
     block->next = atomic_load(&memory->ram.blocks);
     atomic_store(&memory->ram.blocks, block);
     g_mutex_unlock(&memory->map_lock);

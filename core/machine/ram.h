@@ -36,8 +36,13 @@ struct ram_block {
 struct ram_set {
     _Atomic(struct ram_block *) blocks;
     uint64_t next_offset; /* under memory.map_lock */
-    atomic_uint_least64_t total;
+    uint64_t limit; /* of the number space; constant */
 };
+
+/* The number space is fixed from the start, since accelerators size tables by
+ * it: main memory, and this much for ROMs, flash and video memory. */
+#define RAM_RESERVE ((uint64_t)1 << 30)
+void ram_init(struct ram_set *set, uint64_t main_memory);
 
 int32_t ram_new(struct tn_machine *machine, const char *name, uint64_t bytes,
                 uint32_t flags, struct ram_block **block,

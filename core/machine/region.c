@@ -247,6 +247,7 @@ int32_t memory_init(struct tn_machine *machine, struct tn_error *error)
     int32_t rc;
 
     g_mutex_init(&memory->map_lock);
+    ram_init(&memory->ram, desc->memory);
     memory->root =
         region_new(machine, NULL, REGION_CONTAINER, "memory", WHOLE_SPACE);
     atomic_store(&memory->map, flat_map_render(memory->root));

@@ -51,7 +51,8 @@ struct tn_guestmem {
                        uint64_t *value);
     int32_t (*io_write)(struct tn_host *host, uint64_t pa, uint32_t bytes,
                         uint64_t value);
-    /* [any] Bytes of all RAM (the range of ram_offset). */
+    /* [any] The range of ram_offset: above every RAM there is or will be.
+     * Constant. */
     uint64_t (*ram_bytes)(struct tn_host *host);
 };
 

@@ -150,6 +150,10 @@ static bool check_op(struct verifier *v, uint32_t index)
         return bad(v, index, "number %u is no operation", o->op);
     if (o->type >= TN_N_TYPES)
         return bad(v, index, "type %u does not exist", o->type);
+    /* An ARG's operands are values for CALL, immediates for all others. */
+    if (o->op == TN_OP_ARG && index + 1 < v->unit->n_ops &&
+        v->unit->ops[index + 1].op != TN_OP_CALL)
+        return true; /* immediates of what follows */
     if (o->op == TN_OP_CALL)
         return check_operand(v, index, 'h', o->a) && check_call(v, index, o);
     if (!check_operand(v, index, row->operands[0], o->a) ||

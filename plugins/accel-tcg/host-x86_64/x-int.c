@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Integer operations. Operands are found before the result's register is
+ * chosen, which may be the register of any of them: every sequence here holds
+ * then, or works in a scratch register first.
+ */
+#include "gen.h"
+
+static uint32_t small_imm_mask(uint32_t type)
+{
+    return type == TN_I64 ? 63 : type == TN_I32 ? 31 : type == TN_I16 ? 15 : 7;
+}
+
+static void alu_opnd(struct gen *g, uint32_t alu, uint32_t dst, struct opnd b,
+                     bool wide)
+{
+    if (b.kind == OPND_IMM)
+        as_alu_imm(&g->as, alu, dst, b.imm, wide);
+    else if (b.kind == OPND_MEM)
+        as_alu_load(&g->as, alu, dst, b.mem, wide);
+    else
+        as_alu(&g->as, alu, dst, b.reg, wide);
+}
+
+/* Swap operands so that a constant or memory operand comes second. */
+static void order_operands(struct gen *g, uint32_t *a, uint32_t *b)
+{
+    uint32_t va = canon(g, *a), vb = canon(g, *b), t;
+
+    if (!is_const(g, vb) &&
+        (is_const(g, va) ||
+         (g->val[vb].loc == LOC_REG && g->val[vb].last_use <= g->op &&
+          !(g->val[va].loc == LOC_REG && g->val[va].last_use <= g->op)))) {
+        t = *a;
+        *a = *b;
+        *b = t;
+    }
+}
+
+/* DST = A op B where DST may be either. */
+static void three_operand(struct gen *g, uint32_t alu, bool swappable,
+                          uint32_t dst, uint32_t a, struct opnd b, bool wide)
+{
+    if (b.kind == OPND_REG && dst == b.reg && dst != a) {
+        if (swappable) {
+            as_alu(&g->as, alu, dst, a, wide);
+            return;
+        }
+        if (alu == ALU_SUB) { /* b = a - b */
+            as_group3(&g->as, G3_NEG, dst, wide);
+            as_alu(&g->as, ALU_ADD, dst, a, wide);
+            return;
+        }
+    }
+    as_mov(&g->as, dst, a, wide);
+    alu_opnd(g, alu, dst, b, wide);
+}
+
+static void gen_add(struct gen *g, uint32_t i, uint32_t a, uint32_t b,
+                    bool wide, uint32_t type)
+{
+    uint32_t x, dst;
+    struct opnd y;
+
+    order_operands(g, &a, &b);
+    x = use_reg(g, a);
+    y = use_opnd(g, b, type);
+    dst = def_reg(g, i);
+    if (dst == x || (y.kind == OPND_REG && dst == y.reg) ||
+        y.kind == OPND_MEM) {
+        three_operand(g, ALU_ADD, true, dst, x, y, wide);
+    } else if (y.kind == OPND_IMM) {
+        if (y.imm == 0)
+            as_mov(&g->as, dst, x, wide);
+        else
+            as_lea(&g->as, dst, mem_at(x, y.imm), wide);
+    } else {
+        as_lea(&g->as, dst, mem_sum(x, y.reg, 0), wide);
+    }
+}
+
+static bool gen_alu(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    bool wide = is_wide_op(o->type);
+    uint32_t alu, a = o->a, b = o->b, x, dst;
+    struct opnd y;
+
+    switch (o->op) {
+    case TN_OP_ADD:
+        gen_add(g, i, a, b, wide, o->type);
+        return true;
+    case TN_OP_SUB:
+        if (is_const(g, canon(g, b))) {
+            uint64_t c = const_of(g, canon(g, b));
+            int32_t neg = (int32_t)-c;
+
+            if (!wide || (int64_t)-c == neg) {
+                x = use_reg(g, a);
+                dst = def_reg(g, i);
+                if (dst == x)
+                    as_alu_imm(&g->as, ALU_ADD, dst, neg, wide);
+                else
+                    as_lea(&g->as, dst, mem_at(x, neg), wide);
+                return true;
+            }
+        }
+        alu = ALU_SUB;
+        break;
+    case TN_OP_AND:
+        alu = ALU_AND;
+        break;
+    case TN_OP_OR:
+        alu = ALU_OR;
+        break;
+    case TN_OP_XOR:
+        alu = ALU_XOR;
+        break;
+    default:
+        return false;
+    }
+    if (alu != ALU_SUB)
+        order_operands(g, &a, &b);
+    if (alu == ALU_AND && is_const(g, canon(g, b)) && wide &&
+        const_of(g, canon(g, b)) == UINT32_MAX) {
+        x = use_reg(g, a);
+        dst = def_reg(g, i);
+        as_rr(&g->as, 0x8b, dst, x);
+        return true;
+    }
+    x = use_reg(g, a);
+    y = use_opnd(g, b, o->type);
+    dst = def_reg(g, i);
+    three_operand(g, alu, alu != ALU_SUB, dst, x, y, wide);
+    return true;
+}
+
+static void gen_not_neg(struct gen *g, uint32_t i, const struct tn_ir_op *o,
+                        uint32_t n)
+{
+    uint32_t x = use_reg(g, o->a), dst = def_reg(g, i);
+
+    as_mov(&g->as, dst, x, true);
+    as_group3(&g->as, n, dst, is_wide_op(o->type));
+}
+
+/* a & ~b, a | ~b, ~(a ^ b) */
+static void gen_inverted(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    bool wide = is_wide_op(o->type);
+    uint32_t x = use_reg(g, o->a), y = use_reg(g, o->b), dst, t;
+
+    if (o->op == TN_OP_ANDN && g->h->has_bmi1) {
+        dst = def_reg(g, i);
+        as_vex_rr(&g->as, VEX(2, 0, wide, 0xf2), dst, y, x);
+        return;
+    }
+    t = alloc_temp(g);
+    as_mov(&g->as, t, y, true);
+    if (o->op == TN_OP_XNOR) {
+        as_alu(&g->as, ALU_XOR, t, x, true);
+        as_group3(&g->as, G3_NOT, t, true);
+    } else {
+        as_group3(&g->as, G3_NOT, t, true);
+        as_alu(&g->as, o->op == TN_OP_ORN ? ALU_OR : ALU_AND, t, x, true);
+    }
+    def_in(g, i, t);
+}
+
+static void gen_mul(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    bool wide = is_wide_op(o->type);
+    uint32_t a = o->a, b = o->b, x, dst;
+    struct opnd y;
+
+    order_operands(g, &a, &b);
+    x = use_reg(g, a);
+    y = use_opnd(g, b, o->type);
+    dst = def_reg(g, i);
+    if (y.kind == OPND_IMM) {
+        as_rr(&g->as, 0x69 | (wide ? OP_W : 0), dst, x);
+        put32(&g->as, (uint32_t)y.imm);
+    } else if (y.kind == OPND_REG && dst == y.reg) {
+        as_rr(&g->as, 0xaf | OP_0F | (wide ? OP_W : 0), dst, x);
+    } else {
+        as_mov(&g->as, dst, x, wide);
+        if (y.kind == OPND_MEM)
+            as_rm(&g->as, 0xaf | OP_0F | (wide ? OP_W : 0), dst, y.mem);
+        else
+            as_rr(&g->as, 0xaf | OP_0F | (wide ? OP_W : 0), dst, y.reg);
+    }
+}
+
+/* Extend REG from TYPE's width in place to all 64 bits. */
+static void extend(struct gen *g, uint32_t dst, uint32_t src, uint32_t type,
+                   bool sign)
+{
+    switch (type) {
+    case TN_I8:
+        as_rr(&g->as, (sign ? 0xbe | OP_W : 0xb6) | OP_0F | OP_RM_BYTE, dst,
+              src);
+        break;
+    case TN_I16:
+        as_rr(&g->as, (sign ? 0xbf | OP_W : 0xb7) | OP_0F, dst, src);
+        break;
+    case TN_I32:
+    case TN_F32:
+        if (sign)
+            as_rr(&g->as, 0x63 | OP_W, dst, src);
+        else
+            as_rr(&g->as, 0x8b, dst, src);
+        break;
+    default:
+        as_mov(&g->as, dst, src, true);
+        break;
+    }
+}
+
+static const uint8_t shift_of[] = {[0] = SH_SHL, [1] = SH_SHR, [2] = SH_SAR,
+                                   [3] = SH_ROL, [4] = SH_ROR};
+
+static uint32_t shift_kind(uint32_t op)
+{
+    return op == TN_OP_SHL    ? 0
+           : op == TN_OP_SHR  ? 1
+           : op == TN_OP_SAR  ? 2
+           : op == TN_OP_ROTL ? 3
+                              : 4;
+}
+
+/* By a constant. */
+static void gen_shift_imm(struct gen *g, uint32_t i, const struct tn_ir_op *o,
+                          uint32_t n)
+{
+    uint32_t kind = shift_kind(o->op), x = use_reg(g, o->a), dst;
+    bool wide = is_wide_op(o->type);
+
+    if (kind == 4 && g->h->has_bmi2) {
+        dst = def_reg(g, i);
+        as_vex_rr(&g->as, VEX(3, 3, wide, 0xf0), dst, 0, x);
+        put8(&g->as, n);
+        return;
+    }
+    dst = def_reg(g, i);
+    if (n == 1 && kind == 0 && dst != x) {
+        as_lea(&g->as, dst, mem_sum(x, x, 0), wide);
+        return;
+    }
+    as_mov(&g->as, dst, x, wide);
+    if (n)
+        as_shift_imm(&g->as, shift_of[kind], dst, n, wide);
+}
+
+static bool gen_shift(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    static const uint32_t bmi[] = {VEX(2, 1, 0, 0xf7), VEX(2, 3, 0, 0xf7),
+                                   VEX(2, 2, 0, 0xf7)};
+    uint32_t kind = shift_kind(o->op), nv = canon(g, o->b), x, n, t;
+    bool wide = is_wide_op(o->type), narrow = ir_type_bits(o->type) < 32;
+
+    if (is_const(g, nv) && !narrow) {
+        gen_shift_imm(g, i, o,
+                      (uint32_t)const_of(g, nv) & small_imm_mask(o->type));
+        return true;
+    }
+    if (narrow && kind >= 3)
+        return false;
+    if (!narrow && kind <= 2 && g->h->has_bmi2) {
+        uint32_t dst;
+
+        x = use_reg(g, o->a);
+        n = use_reg(g, o->b);
+        dst = def_reg(g, i);
+        as_vex_rr(&g->as, bmi[kind] | (wide ? 1u << 8 : 0), dst, n, x);
+        return true;
+    }
+    use_into(g, o->b, RCX);
+    t = alloc_temp(g);
+    x = use_reg(g, o->a);
+    if (narrow && kind)
+        extend(g, t, x, o->type, kind == 2);
+    else
+        as_mov(&g->as, t, x, true);
+    if (narrow)
+        as_alu_imm(&g->as, ALU_AND, RCX, (int32_t)small_imm_mask(o->type),
+                   false);
+    as_shift_cl(&g->as, shift_of[kind], t, wide);
+    def_in(g, i, t);
+    return true;
+}
+
+/* MULH*: rdx:rax. */
+static bool gen_mulh(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    uint32_t y, t;
+
+    if (o->type != TN_I64)
+        return false;
+    use_into(g, o->a, RAX);
+    claim_temp(g, RDX);
+    y = use_reg(g, o->b);
+    if (o->op == TN_OP_MULHSU) {
+        /* unsigned product, then minus b if a is negative */
+        t = alloc_temp(g);
+        as_mov(&g->as, t, RAX, true);
+        as_shift_imm(&g->as, SH_SAR, t, 63, true);
+        as_alu(&g->as, ALU_AND, t, y, true);
+        as_group3(&g->as, G3_MUL, y, true);
+        as_alu(&g->as, ALU_SUB, RDX, t, true);
+    } else {
+        as_group3(&g->as, o->op == TN_OP_MULHU ? G3_MUL : G3_IMUL, y, true);
+    }
+    def_in(g, i, RDX);
+    return true;
+}
+
+/* Division by TN_DIV_* rules; 32 and 64 bits. */
+static bool gen_div(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    bool wide = o->type == TN_I64, rem = o->op == TN_OP_REMU ||
+                                         o->op == TN_OP_REMS;
+    bool is_signed = o->op == TN_OP_DIVS || o->op == TN_OP_REMS;
+    uint8_t *zero = NULL, *minus = NULL, *end1 = NULL, *end2 = NULL;
+    uint32_t y;
+
+    if (o->type != TN_I64 && o->type != TN_I32)
+        return false;
+    use_into(g, o->a, RAX);
+    claim_temp(g, RDX);
+    y = use_reg(g, o->b);
+    if (o->flags != TN_DIV_GUARDED) {
+        as_test(&g->as, y, y, wide);
+        zero = as_jcc(&g->as, CC_E);
+        if (is_signed) {
+            as_alu_imm(&g->as, ALU_CMP, y, -1, wide);
+            minus = as_jcc(&g->as, CC_E);
+        }
+    }
+    if (is_signed) {
+        put_opcode(&g->as, 0x99 | (wide ? OP_W : 0), 0, 0, 0, false); /* cqo */
+        as_group3(&g->as, G3_IDIV, y, wide);
+    } else {
+        as_mov_imm(&g->as, RDX, 0);
+        as_group3(&g->as, G3_DIV, y, wide);
+    }
+    if (zero) {
+        end1 = as_jmp(&g->as);
+        as_fix(zero, g->as.p);
+        as_mov(&g->as, RDX, RAX, true); /* x % 0 */
+        if (o->flags == TN_DIV_RISCV)
+            as_mov_imm_keep(&g->as, RAX, ~0ull);
+        else
+            as_mov_imm_keep(&g->as, RAX, 0);
+        if (minus) {
+            end2 = as_jmp(&g->as);
+            as_fix(minus, g->as.p);
+            as_group3(&g->as, G3_NEG, RAX, wide); /* x / -1 */
+            as_mov_imm(&g->as, RDX, 0);
+            as_fix(end2, g->as.p);
+        }
+        as_fix(end1, g->as.p);
+    }
+    def_in(g, i, rem ? RDX : RAX);
+    return true;
+}
+
+/* ---- comparing ---- */
+
+static const uint8_t host_cc[] = {
+    [TN_CC_EQ] = CC_E,   [TN_CC_NE] = CC_NE,  [TN_CC_LTU] = CC_B,
+    [TN_CC_GEU] = CC_AE, [TN_CC_LEU] = CC_BE, [TN_CC_GTU] = CC_A,
+    [TN_CC_LTS] = CC_L,  [TN_CC_GES] = CC_GE, [TN_CC_LES] = CC_LE,
+    [TN_CC_GTS] = CC_G,  [TN_CC_TSTNE] = CC_NE, [TN_CC_TSTEQ] = CC_E,
+};
+static const uint8_t swapped_cc[] = {
+    [TN_CC_EQ] = TN_CC_EQ,   [TN_CC_NE] = TN_CC_NE,
+    [TN_CC_LTU] = TN_CC_GTU, [TN_CC_GEU] = TN_CC_LEU,
+    [TN_CC_LEU] = TN_CC_GEU, [TN_CC_GTU] = TN_CC_LTU,
+    [TN_CC_LTS] = TN_CC_GTS, [TN_CC_GES] = TN_CC_LES,
+    [TN_CC_LES] = TN_CC_GES, [TN_CC_GTS] = TN_CC_LTS,
+    [TN_CC_TSTNE] = TN_CC_TSTNE, [TN_CC_TSTEQ] = TN_CC_TSTEQ,
+};
+
+/* Operands narrower than 32 bits are compared after a shift to the top. */
+static uint32_t top_aligned(struct gen *g, uint32_t v, uint32_t type)
+{
+    uint32_t x = use_reg(g, v), t = alloc_temp(g);
+
+    as_mov(&g->as, t, x, false);
+    as_shift_imm(&g->as, SH_SHL, t, 32 - ir_type_bits(type), false);
+    g->locked &= ~(1u << x);
+    return t;
+}
+
+uint32_t gen_compare(struct gen *g, uint32_t type, uint32_t cc, uint32_t a,
+                     uint32_t b)
+{
+    bool wide = is_wide_op(type);
+    bool test = cc == TN_CC_TSTNE || cc == TN_CC_TSTEQ;
+    struct opnd y;
+    uint32_t x;
+
+    if (ir_type_bits(type) < 32) {
+        x = top_aligned(g, a, type);
+        y = (struct opnd){.kind = OPND_REG,
+                          .reg = (uint8_t)top_aligned(g, b, type)};
+        wide = false;
+    } else {
+        if (is_const(g, canon(g, a)) && !is_const(g, canon(g, b))) {
+            uint32_t t = a;
+
+            a = b;
+            b = t;
+            cc = swapped_cc[cc];
+        }
+        y = use_opnd(g, b, type);
+        x = NO_REG;
+        if (y.kind != OPND_MEM && !test) {
+            struct opnd m = use_opnd(g, a, type);
+
+            if (m.kind == OPND_MEM) {
+                if (y.kind == OPND_IMM)
+                    as_alu_mem_imm(&g->as, ALU_CMP, m.mem, y.imm, wide);
+                else
+                    as_rm(&g->as, (ALU_CMP << 3 | 1) | (wide ? OP_W : 0),
+                          y.reg, m.mem);
+                return host_cc[cc];
+            }
+            if (m.kind == OPND_REG)
+                x = m.reg;
+        }
+        if (x == NO_REG)
+            x = use_reg(g, a);
+    }
+    if (test) {
+        if (y.kind == OPND_IMM) {
+            as_rr(&g->as, 0xf7 | (wide ? OP_W : 0), 0, x);
+            put32(&g->as, (uint32_t)y.imm);
+        } else if (y.kind == OPND_MEM) {
+            as_rm(&g->as, 0x85 | (wide ? OP_W : 0), x, y.mem);
+        } else {
+            as_test(&g->as, x, y.reg, wide);
+        }
+    } else if (y.kind == OPND_IMM && y.imm == 0) {
+        as_test(&g->as, x, x, wide);
+    } else {
+        alu_opnd(g, ALU_CMP, x, y, wide);
+    }
+    return host_cc[cc];
+}
+
+static bool gen_setcc(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    uint32_t cc, t;
+
+    if (o->type == TN_I128)
+        return false;
+    cc = gen_compare(g, o->type, o->flags, o->a, o->b);
+    g->locked = 0; /* the operands are no longer needed */
+    t = def_reg(g, i);
+    as_setcc(&g->as, cc, t);
+    as_movzx8(&g->as, t, t);
+    return true;
+}
+
+/* c, then b over it if the condition holds. */
+static bool gen_select(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    uint32_t a, b, c, t;
+
+    if (g->val[i].is_wide)
+        return false;
+    c = use_reg(g, o->c);
+    b = use_reg(g, o->b);
+    a = use_reg(g, o->a);
+    as_rr(&g->as, 0xf7, 0, a);
+    put32(&g->as, 1);
+    /* The condition is in the flags: moves below leave them alone. */
+    t = def_reg(g, i);
+    if (t == b) {
+        as_cmov(&g->as, CC_E, t, c, true);
+    } else {
+        as_mov(&g->as, t, c, true);
+        as_cmov(&g->as, CC_NE, t, b, true);
+    }
+    return true;
+}
+
+static void gen_minmax(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    static const uint8_t cc[] = {TN_CC_LTU, TN_CC_GTU, TN_CC_LTS, TN_CC_GTS};
+    bool wide = is_wide_op(o->type);
+    uint32_t x = use_reg(g, o->a), y = use_reg(g, o->b), dst;
+
+    as_alu(&g->as, ALU_CMP, x, y, wide);
+    dst = def_reg(g, i);
+    if (dst == y) {
+        as_cmov(&g->as, host_cc[cc[o->op - TN_OP_MINU]], dst, x, true);
+    } else {
+        as_mov(&g->as, dst, x, true);
+        as_cmov(&g->as, host_cc[cc[o->op - TN_OP_MINU]] ^ 1u, dst, y, true);
+    }
+}
+
+/* ---- bits ---- */
+
+static bool gen_count(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    bool wide = o->type == TN_I64;
+    uint32_t code, x, dst;
+
+    if (o->type != TN_I64 && o->type != TN_I32)
+        return false;
+    if (o->op == TN_OP_POPCNT ? !g->h->has_popcnt
+        : o->op == TN_OP_CLZ  ? !g->h->has_lzcnt
+                              : !g->h->has_bmi1)
+        return false;
+    code = o->op == TN_OP_POPCNT ? 0xb8 : o->op == TN_OP_CLZ ? 0xbd : 0xbc;
+    x = use_reg(g, o->a);
+    dst = def_reg(g, i);
+    as_rr(&g->as, code | OP_0F | OP_F3 | (wide ? OP_W : 0), dst, x);
+    return true;
+}
+
+static bool gen_bswap(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    uint32_t x, dst;
+
+    if (o->type != TN_I64 && o->type != TN_I32)
+        return false;
+    x = use_reg(g, o->a);
+    dst = def_reg(g, i);
+    as_mov(&g->as, dst, x, true);
+    put_opcode(&g->as, (0xc8 | (dst & 7u)) | OP_0F |
+                           (o->type == TN_I64 ? OP_W : 0),
+               0, 0, dst, false);
+    return true;
+}
+
+static bool gen_extract(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    uint32_t pos = o->b & 0xff, len = o->b >> 8 & 0xff, x, dst;
+    bool sign = o->b >> 16 & 1;
+
+    if (ir_type_bits(o->type) > 64 || len == 0 || pos + len > 64)
+        return false;
+    x = use_reg(g, o->a);
+    dst = def_reg(g, i);
+    if (pos == 0 && (len == 8 || len == 16 || len == 32)) {
+        extend(g, dst, x, len == 8 ? TN_I8 : len == 16 ? TN_I16 : TN_I32,
+               sign);
+        return true;
+    }
+    as_mov(&g->as, dst, x, true);
+    if (pos + len < 64)
+        as_shift_imm(&g->as, SH_SHL, dst, 64 - pos - len, true);
+    if (len < 64)
+        as_shift_imm(&g->as, sign ? SH_SAR : SH_SHR, dst, 64 - len, true);
+    return true;
+}
+
+static bool gen_resize(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    uint32_t x, dst;
+
+    switch (o->op) {
+    case TN_OP_TRUNC:
+        if (g->val[canon(g, o->a)].is_wide)
+            return false;
+        x = use_reg(g, o->a);
+        dst = def_reg(g, i);
+        as_mov(&g->as, dst, x, true);
+        return true;
+    case TN_OP_ZEXT:
+    case TN_OP_SEXT:
+        if (o->type == TN_I128 || o->b == TN_I128)
+            return false;
+        x = use_reg(g, o->a);
+        dst = def_reg(g, i);
+        extend(g, dst, x, o->b, o->op == TN_OP_SEXT);
+        return true;
+    case TN_OP_LOW:
+    case TN_OP_HIGH: {
+        const struct val *v = &g->val[canon(g, o->a)];
+        struct mem m;
+
+        if (!v->is_wide || o->type != TN_I64 || v->loc != LOC_SLOT)
+            return false;
+        m = slot_mem(v->slot);
+        m.disp += o->op == TN_OP_HIGH ? 8 : 0;
+        dst = def_reg(g, i);
+        as_load(&g->as, dst, m, true);
+        return true;
+    }
+    case TN_OP_PACK: {
+        struct mem m;
+
+        if (o->type != TN_I128)
+            return false;
+        m = def_slot(g, i);
+        use_into_mem(g, o->a, m);
+        m.disp += 8;
+        use_into_mem(g, o->b, m);
+        return true;
+    }
+    default:
+        return false;
+    }
+}
+
+bool gen_int(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+{
+    bool narrow = ir_type_bits(o->type) < 32;
+
+    if (o->op == TN_OP_PACK || o->op == TN_OP_LOW || o->op == TN_OP_HIGH ||
+        o->op == TN_OP_ZEXT || o->op == TN_OP_SEXT || o->op == TN_OP_TRUNC)
+        return gen_resize(g, i, o);
+    if (o->op == TN_OP_SELECT)
+        return gen_select(g, i, o);
+    if (!ir_type_is_int(o->type) || o->type == TN_I128)
+        return false;
+    switch (o->op) {
+    case TN_OP_ADD:
+    case TN_OP_SUB:
+    case TN_OP_AND:
+    case TN_OP_OR:
+    case TN_OP_XOR:
+        return gen_alu(g, i, o);
+    case TN_OP_NOT:
+        gen_not_neg(g, i, o, G3_NOT);
+        return true;
+    case TN_OP_NEG:
+        gen_not_neg(g, i, o, G3_NEG);
+        return true;
+    case TN_OP_ANDN:
+    case TN_OP_ORN:
+    case TN_OP_XNOR:
+        gen_inverted(g, i, o);
+        return true;
+    case TN_OP_MUL:
+        gen_mul(g, i, o);
+        return true;
+    case TN_OP_SHL:
+    case TN_OP_SHR:
+    case TN_OP_SAR:
+    case TN_OP_ROTL:
+    case TN_OP_ROTR:
+        return gen_shift(g, i, o);
+    case TN_OP_MULHU:
+    case TN_OP_MULHS:
+    case TN_OP_MULHSU:
+        return gen_mulh(g, i, o);
+    case TN_OP_DIVU:
+    case TN_OP_DIVS:
+    case TN_OP_REMU:
+    case TN_OP_REMS:
+        return gen_div(g, i, o);
+    case TN_OP_SETCC:
+        return gen_setcc(g, i, o);
+    case TN_OP_MINU:
+    case TN_OP_MAXU:
+    case TN_OP_MINS:
+    case TN_OP_MAXS:
+        if (narrow)
+            return false;
+        gen_minmax(g, i, o);
+        return true;
+    case TN_OP_CLZ:
+    case TN_OP_CTZ:
+    case TN_OP_POPCNT:
+        return gen_count(g, i, o);
+    case TN_OP_BSWAP:
+        return gen_bswap(g, i, o);
+    case TN_OP_EXTRACT:
+        return gen_extract(g, i, o);
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A vCPU's loop: requests, interrupts, exceptions, finding units. */
+#include "tcg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- jump caches: one a state key ---- */
+
+static uint32_t jump_index(struct tcg *t, uint64_t pc)
+{
+    uint32_t align = t->info->insn_align;
+    uint32_t shift = align >= 4 ? 2 : align == 2 ? 1 : 0;
+
+    return (uint32_t)(pc >> shift) & (JUMP_ENTRIES - 1);
+}
+
+static void jumps_reset(struct tcg *t, struct jump_cache *j)
+{
+    /* A pc that does not belong to the index never matches. */
+    memset(j->entry, 0, sizeof j->entry);
+    j->entry[0].pc = t->info->insn_align >= 4 ? 4 : 1ull << 1;
+    if (t->info->insn_align == 1)
+        j->entry[0].pc = 1;
+}
+
+void jumps_clear(struct tcg_cpu *tc)
+{
+    for (uint32_t i = 0; i < N_JUMP_CACHES; i++)
+        if (tc->jump_caches[i])
+            jumps_reset(tc->tcg, tc->jump_caches[i]);
+}
+
+/* Make the cache for the current key current. */
+bool jumps_select(struct tcg_cpu *tc)
+{
+    uint64_t key = tc->cpu->key;
+    uint32_t slot = 0;
+    struct jump_cache *j = NULL;
+
+    if (tc->jumps && tc->jumps->key == key)
+        return true;
+    for (uint32_t i = 0; i < N_JUMP_CACHES; i++)
+        if (tc->jump_caches[i] && tc->jump_caches[i]->key == key)
+            j = tc->jump_caches[i];
+    if (!j) {
+        for (uint32_t i = 0; i < N_JUMP_CACHES; i++) {
+            if (!tc->jump_caches[i]) {
+                tc->jump_caches[i] = calloc(1, sizeof *j);
+                slot = i;
+                break;
+            }
+            if (tc->jump_caches[i]->last_used <
+                tc->jump_caches[slot]->last_used)
+                slot = i;
+        }
+        j = tc->jump_caches[slot];
+        if (!j)
+            return false;
+        jumps_reset(tc->tcg, j);
+        j->key = key;
+    }
+    j->last_used = ++tc->use_counter;
+    tc->jumps = j;
+    tc->cpu->accel_hot[HOT_JUMPS] = (uint64_t)(uintptr_t)j->entry;
+    tc->fetch_mode =
+        tc->tcg->target->fetch_mode(tc->tcg->target_self, key);
+    return true;
+}
+
+/* ---- units ---- */
+
+/* A unit that crosses a page also needs the second to be what it was. */
+static bool second_page_ok(struct tcg_cpu *tc, const struct tcg_unit *u)
+{
+    struct exec_entry e;
+    uint32_t id;
+
+    return u->ram_page[1] == UINT64_MAX ||
+           (tlb_fetch(tc, (u->pc | PAGE_MASK) + 1, tc->fetch_mode, &e, &id,
+                      &tc->exception) &&
+            id == u->exec_id[1]);
+}
+
+static struct tcg_unit *find(struct tcg_cpu *tc, uint64_t pc)
+{
+    struct exec_entry e;
+    struct tcg_unit *u;
+    uint32_t id;
+
+    tc->n_lookups++;
+    if (!tlb_fetch(tc, pc, tc->fetch_mode, &e, &id, &tc->exception))
+        return NULL;
+    u = tc->one_insn ? NULL
+                     : cache_find(tc->tcg, pc, tc->cpu->key, e.ram_page, id);
+    if (u && second_page_ok(tc, u))
+        return u;
+    return translate(tc, pc);
+}
+
+static void follow_link(struct tcg_cpu *tc, struct tcg_unit *u)
+{
+    struct tcg_link *l =
+        (struct tcg_link *)(uintptr_t)tc->cpu->accel_hot[HOT_LINK];
+
+    tc->cpu->accel_hot[HOT_LINK] = 0;
+    if (l && u && tc->tcg->chain && !tc->one_insn && l->unit->key == u->key &&
+        l->pc == u->pc)
+        cache_link(tc->tcg, l, u);
+}
+
+static void remember_jump(struct tcg_cpu *tc, struct tcg_unit *u)
+{
+    struct jump_entry *e = &tc->jumps->entry[jump_index(tc->tcg, u->pc)];
+
+    if (!tc->tcg->chain || tc->one_insn)
+        return;
+    e->pc = u->pc;
+    e->code = CHECKED_ENTRY(u);
+}
+
+/* ---- events ---- */
+
+static void take_exception(struct tcg_cpu *tc)
+{
+    struct tcg *t = tc->tcg;
+
+    if (t->log & LOG_INT)
+        fprintf(t->log_file, "cpu %u: exception 0x%x value 0x%llx at 0x%llx\n",
+                tc->cpu->index, tc->exception.code,
+                (unsigned long long)tc->exception.value,
+                (unsigned long long)get_pc(tc));
+    t->target->take_exception(t->target_self, tc->cpu, &tc->exception);
+}
+
+static void check_interrupts(struct tcg_cpu *tc)
+{
+    struct tcg *t = tc->tcg;
+
+    if (t->target->irq_pending(t->target_self, tc->cpu) & TN_IRQ_TAKE) {
+        t->target->take_irq(t->target_self, tc->cpu);
+        if (t->log & LOG_INT)
+            fprintf(t->log_file, "cpu %u: interrupt, now at 0x%llx\n",
+                    tc->cpu->index, (unsigned long long)get_pc(tc));
+    }
+}
+
+/* False: core wants the thread back. */
+static bool handle_request(struct tcg_cpu *tc)
+{
+    uint32_t r = __atomic_load_n(&tc->cpu->request, __ATOMIC_SEQ_CST);
+
+    if (!r)
+        return true;
+    __atomic_fetch_and(&tc->cpu->request, ~(TN_CPU_STOP | TN_CPU_WORK),
+                       __ATOMIC_SEQ_CST);
+    if (r & TN_CPU_STOP)
+        return false;
+    if (r & TN_CPU_WORK) { /* let an exclusive section pass */
+        sync_leave(tc);
+        sync_enter(tc);
+    }
+    if (r & TN_CPU_IRQ) {
+        __atomic_fetch_and(&tc->cpu->request, ~TN_CPU_IRQ, __ATOMIC_SEQ_CST);
+        check_interrupts(tc);
+    }
+    return true;
+}
+
+static void halt(struct tcg_cpu *tc)
+{
+    struct tcg *t = tc->tcg;
+
+    for (;;) {
+        __atomic_fetch_and(&tc->cpu->request, ~TN_CPU_IRQ, __ATOMIC_SEQ_CST);
+        if (t->target->irq_pending(t->target_self, tc->cpu))
+            break;
+        if (__atomic_load_n(&tc->cpu->request, __ATOMIC_SEQ_CST) &
+            TN_CPU_STOP)
+            return; /* the loop sees it; halts again when run again */
+        sync_leave(tc);
+        sync_wait(tc->cpu);
+        sync_enter(tc);
+        __atomic_fetch_and(&tc->cpu->request, ~TN_CPU_WORK, __ATOMIC_SEQ_CST);
+    }
+    tc->halted = false;
+    check_interrupts(tc);
+}
+
+/* Run generated code once and see to why it came back. */
+static void run_unit(struct tcg_cpu *tc, struct tcg_unit *u)
+{
+    tc->n_exits++;
+    if (tc->tcg->log & LOG_EXEC)
+        fprintf(tc->tcg->log_file, "cpu %u: 0x%llx\n", tc->cpu->index,
+                (unsigned long long)u->pc);
+    tc->in_code = true;
+    tc->reason = host_enter(tc, u->body);
+    tc->in_code = false;
+    switch (tc->reason) {
+    case LEAVE_SYNC:
+        check_interrupts(tc);
+        break;
+    case LEAVE_HALT:
+        tc->halted = true;
+        break;
+    case LEAVE_EXCEPTION:
+        take_exception(tc);
+        break;
+    default:
+        break;
+    }
+}
+
+static void forced_flush(struct tcg_cpu *tc)
+{
+    if (tc->tcg->flush_every && ++tc->since_flush >= tc->tcg->flush_every) {
+        tc->since_flush = 0;
+        cache_flush(tc);
+    }
+}
+
+static void step(struct tcg_cpu *tc)
+{
+    uint64_t pc = get_pc(tc);
+    struct tcg_unit *u;
+
+    if (!jumps_select(tc)) {
+        tc->failed = true;
+        return;
+    }
+    u = find(tc, pc);
+    if (!u) {
+        tc->cpu->accel_hot[HOT_LINK] = 0;
+        if (!tc->failed && tc->exception.size) {
+            tc->exception.pc = pc;
+            take_exception(tc);
+        }
+        return;
+    }
+    follow_link(tc, u);
+    if (tc->reason == LEAVE_JUMP || tc->reason == LEAVE_DEAD)
+        remember_jump(tc, u);
+    tc->one_insn = false;
+    run_unit(tc, u);
+}
+
+int32_t tcg_run(void *self, struct tn_cpu *cpu)
+{
+    struct tcg_cpu *tc = tcg_cpu_of(cpu);
+
+    (void)self;
+    host_fp_begin(tc);
+    sync_enter(tc);
+    if (_setjmp(tc->outside))
+        take_exception(tc); /* raised in C outside generated code */
+    else
+        check_interrupts(tc);
+    while (!tc->failed && handle_request(tc)) {
+        if (tc->halted) {
+            halt(tc);
+            continue;
+        }
+        forced_flush(tc);
+        step(tc);
+    }
+    sync_leave(tc);
+    host_fp_end(tc);
+    return tc->failed ? TN_RUN_FAILED : TN_RUN_STOPPED;
+}
