@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-GString *fake_trace;
 atomic_uint fake_runs, fake_running, fake_code_writes;
 
 static struct fake *known[64];

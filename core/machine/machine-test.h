@@ -33,9 +33,6 @@ struct fake {
     struct tn_host *host;
 };
 
-/* What every instance's callbacks were, in order: "+name", "-name". */
-extern GString *fake_trace;
-
 /* A description of FAKES; freed with test_desc_free(). */
 struct tn_machine_desc *test_desc(struct fake *fakes, guint n, uint64_t memory);
 void test_desc_free(struct tn_machine_desc *desc);
