@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: machine files, from their text to a resolved machine and its
  * dump, which has to be a machine file again. */
-#define _GNU_SOURCE
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
