@@ -82,11 +82,18 @@ struct tn_char_sink {
     void (*writable)(void *opaque);
 };
 
+/* The property every character back-end has; core does what it says. */
+#define TN_CHAR_LOG_PROPERTY                                                   \
+    {                                                                          \
+        .name = "log", .type = TN_PROP_PATH,                                   \
+        .doc = "File to which everything the guest sends is appended too"      \
+    }
+
 #define TN_CHAR "tenon.char/1"
 struct tn_char {
     uint32_t size;
     uint32_t reserved;
-    /* [control] Once, before the machine starts: where to deliver. */
+    /* [control] Where to deliver; SINK is NULL when the device goes away. */
     void (*attach)(void *self, const struct tn_char_sink *sink, void *opaque);
     /* [io] Returns how many bytes were taken (0 is allowed), or a negative
      * errno: then the bytes are dropped and the error is logged once. */

@@ -42,6 +42,12 @@ struct tn_fdt {
     /* Writes "interrupts-extended" from this instance's wired outputs, as
      * each controller's tn_fdt_node.irq_cells says. */
     void (*interrupts)(void *builder);
+    /* Where output OUTPUT of this instance is wired: sets *PHANDLE to the
+     * controller's and CELLS to its name of the line; returns how many cells,
+     * 0 if it is not wired. For maps (interrupt-map, msi-map) that a bus
+     * writes itself. Added with minor 0, before the first release. */
+    uint32_t (*output)(void *builder, uint32_t output, uint32_t *phandle,
+                       uint32_t cells[4]);
 };
 
 #define TN_FDT_NODE "tenon.fdt.node/1"

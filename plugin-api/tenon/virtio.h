@@ -28,6 +28,7 @@
 #ifndef TENON_VIRTIO_H
 #define TENON_VIRTIO_H
 
+#include "block.h" /* struct tn_iovec */
 #include "host.h"
 #include "tree.h"
 
@@ -65,12 +66,6 @@ extern "C" {
 #define TN_VIRTIO_F_RING_RESET 40u
 #define TN_VIRTIO_BIT(n) ((uint64_t)1 << (n))
 
-/* A piece of guest memory. Laid out as POSIX's struct iovec on 64-bit hosts. */
-struct tn_virtio_iov {
-    void *base;
-    uint64_t bytes;
-};
-
 /*
  * A descriptor chain in the device's hands, from pop() to push() or unpop().
  * Pieces are guest memory itself: `out` is what the driver gives, to be read
@@ -83,8 +78,8 @@ struct tn_virtio_chain {
     uint32_t queue;
     uint32_t n_out;
     uint32_t n_in;
-    const struct tn_virtio_iov *out;
-    const struct tn_virtio_iov *in;
+    const struct tn_iovec *out;
+    const struct tn_iovec *in;
     uint64_t out_bytes; /* the sum of out[], below 2^32 */
     uint64_t in_bytes;
     /* Room of tn_virtio_device.chain_room bytes for the device's own use, 16
@@ -236,7 +231,7 @@ static inline uint64_t tn_virtio_copy_out(const struct tn_virtio_chain *chain,
     uint64_t done = 0;
 
     for (uint32_t i = 0; i < chain->n_out && done < bytes; i++) {
-        const struct tn_virtio_iov *v = &chain->out[i];
+        const struct tn_iovec *v = &chain->out[i];
         uint64_t piece;
 
         if (from >= v->bytes) {
@@ -261,7 +256,7 @@ static inline uint64_t tn_virtio_copy_in(const struct tn_virtio_chain *chain,
     uint64_t done = 0;
 
     for (uint32_t i = 0; i < chain->n_in && done < bytes; i++) {
-        const struct tn_virtio_iov *v = &chain->in[i];
+        const struct tn_iovec *v = &chain->in[i];
         uint64_t piece;
 
         if (to >= v->bytes) {

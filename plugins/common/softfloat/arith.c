@@ -62,47 +62,55 @@ sf_u128 sf_divide_significands(sf_u128 a, sf_u128 b, int precision)
 
 /*
  * Square roots with remainder by Zimmermann's recursion (INRIA RR-3805,
- * "Karatsuba Square Root"): from root and remainder of the upper half, the
- * lower half of the root is one division.  The argument has one of its first
- * two bits set, so the root's first bit is set.
+ * "Karatsuba Square Root"): from root and remainder of the upper half of a
+ * number, the lower half of its root is one division.  One of the number's
+ * first two bits is set, so the root's first bit is set.
+ *
+ * `upper` is the root of the upper half and *rest its remainder, `lower` the
+ * lower half of the number, 2 * bits long; bits <= 32.
  */
-static uint32_t root_64(uint64_t n, uint64_t *remainder)
+static uint64_t root_step(uint64_t upper, uint64_t lower, unsigned bits,
+                          sf_u128 *rest)
 {
-    uint64_t root = 0, rest = n;
+    const uint64_t a1 = lower >> bits;
+    const uint64_t a0 = lower & ((UINT64_C(1) << bits) - 1);
+    /* (rest * 2^bits + a1) / 2: rest may have bits + 1 bits. */
+    const uint64_t half = (uint64_t)*rest << (bits - 1) | a1 >> 1;
+    const uint64_t quotient = half / upper;
+    const uint64_t mod = half % upper << 1 | (a1 & 1);
+    sf_u128 root = ((sf_u128)upper << bits) + quotient;
+    sf_i128 left = (sf_i128)(((sf_u128)mod << bits) + a0) -
+                   (sf_i128)((sf_u128)quotient * quotient);
 
-    for (int bit = 31; bit >= 0; bit--) {
-        const uint64_t trial = (root << 1 | (uint64_t)1 << bit) << bit;
-
-        if (rest >= trial) {
-            rest -= trial;
-            root |= (uint64_t)1 << bit;
-        }
-    }
-    *remainder = rest;
-    return (uint32_t)root;
-}
-
-static uint64_t root_128(sf_u128 n, sf_u128 *remainder)
-{
-    uint64_t rest, quotient, mod;
-    const uint64_t upper = root_64(sf_hi(n), &rest);
-    const uint64_t a1 = (uint32_t)((uint64_t)n >> 32), a0 = (uint32_t)n;
-    /* (rest * 2^32 + a1) / 2, for rest may have 33 bits. */
-    const uint64_t half = rest << 31 | a1 >> 1;
-    sf_u128 root;
-    sf_i128 left;
-
-    quotient = half / upper;
-    mod = half % upper << 1 | (a1 & 1);
-    root = ((sf_u128)upper << 32) + quotient;
-    left = (sf_i128)(((sf_u128)mod << 32) + a0) -
-           (sf_i128)((sf_u128)quotient * quotient);
     if (left < 0) {
         left += (sf_i128)(2 * root - 1);
         root--;
     }
-    *remainder = (sf_u128)left;
+    *rest = (sf_u128)left;
     return (uint64_t)root;
+}
+
+static uint64_t root_16(uint32_t n, sf_u128 *rest)
+{
+    uint32_t root = 0;
+
+    for (uint32_t bit = 0x80; bit; bit >>= 1) {
+        const uint32_t trial = root | bit;
+
+        root = trial * trial <= n ? trial : root;
+    }
+    *rest = n - root * root;
+    return root;
+}
+
+static uint64_t root_128(sf_u128 n, sf_u128 *rest)
+{
+    const uint64_t high = sf_hi(n);
+    uint64_t root = root_16((uint32_t)(high >> 48), rest);
+
+    root = root_step(root, high >> 32 & 0xffff, 8, rest);
+    root = root_step(root, high & 0xffffffff, 16, rest);
+    return root_step(root, (uint64_t)n, 32, rest);
 }
 
 /* The root of n * 2^128, 128 bits; the last bit is sticky. */
@@ -115,10 +123,10 @@ sf_u128 sf_root_significand(sf_u128 n, int precision)
     if (precision <= 62) {
         return (sf_u128)upper << 64 | (rest != 0);
     }
+    /* Significands end in zeros, so this stays below 2^128: the quotient
+     * reaches 2^64 only for all ones. */
     half = rest << 63;
-    if (__builtin_add_overflow((sf_u128)upper << 64, half / upper, &root)) {
-        root = ~(sf_u128)0;
-    }
+    root = ((sf_u128)upper << 64) + half / upper;
     for (;;) {
         square = sf_multiply_wide(root, root);
         if (square.hi < n || (square.hi == n && square.lo == 0)) {

@@ -120,6 +120,9 @@ sf_u128 sf_parts_to_integer(const struct sf_parts *p, bool is_signed, int width,
     }
 invalid:
     env->flags |= SF_NV | SF_VXCVI;
+    if (exact && profile->int_overflow_inexact) {
+        env->flags |= SF_NX;
+    }
     return out_of_range(profile->int_overflow, p->sign, is_signed, width);
 }
 

@@ -18,7 +18,7 @@ SF_COLD sf_u128 sf_default_nan(const struct sf_format *f,
     if (profile->default_nan_fraction & 1) {
         fraction |= ((sf_u128)1 << 120) - 1;
     }
-    return sf_infinity(profile->default_nan_sign, f) | fraction >> (128 - bits);
+    return sf_special(profile->default_nan_sign, f) | fraction >> (128 - bits);
 }
 
 SF_COLD sf_u128 sf_invalid(uint32_t reason, const struct sf_format *f,
@@ -37,18 +37,20 @@ static sf_u128 quiet_nan(const struct sf_parts *p, const struct sf_format *f,
     sf_u128 fraction;
 
     if (p->cls == SF_SNAN) {
-        /* Where a one means signaling, clearing it may leave an infinity;
-         * such processors give their default NaN. */
-        if (env->profile->signaling_bit_is_one) {
+        if (!env->profile->signaling_bit_is_one) {
+            sig |= SF_QUIET_BIT;
+        } else if (env->profile->quiets_by_second_bit) {
+            sig = (sig & ~SF_QUIET_BIT) | SF_QUIET_BIT >> 1;
+        } else {
             return sf_default_nan(f, env);
         }
-        sig |= SF_QUIET_BIT;
     }
+    /* A quiet NaN whose leading bits are zero must not become infinity. */
     fraction = sig << 1 >> (128 - bits);
     if (fraction == 0) {
         return sf_default_nan(f, env);
     }
-    return sf_infinity(p->sign, f) | fraction;
+    return sf_special(p->sign, f) | fraction;
 }
 
 /* Intel SDM vol. 1, table 4-7; for two NaNs of one kind. */
@@ -142,7 +144,7 @@ SF_COLD sf_u128 sf_round_overflow(bool sign, int exp, sf_u128 sig,
 
     if (f->no_infinity) {
         env->flags |= SF_NV;
-        return sf_infinity(sign, f);
+        return sf_infinity(sign, f, env);
     }
     if (env->traps & SF_OF) {
         env->flags |= flags | SF_OF;
@@ -152,7 +154,7 @@ SF_COLD sf_u128 sf_round_overflow(bool sign, int exp, sf_u128 sig,
     if (env->rounding == SF_RNE || env->rounding == SF_RMM ||
         env->rounding == (sign ? SF_RDN : SF_RUP)) {
         env->flags |= SF_UP;
-        return sf_infinity(sign, f);
+        return sf_infinity(sign, f, env);
     }
     return sf_pack(sign, sf_emax(f), ones, precision, f);
 }

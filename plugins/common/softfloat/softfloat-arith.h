@@ -97,7 +97,7 @@ SF_INLINE sf_u128 sf_add_bits(sf_u128 x, sf_u128 y, bool negate_y,
         }
         sf_note_subnormal(a.subnormal | b.subnormal, env);
         if ((a.cls | b.cls) & SF_INF) {
-            return sf_infinity(a.cls == SF_INF ? a.sign : b.sign, g);
+            return sf_infinity(a.cls == SF_INF ? a.sign : b.sign, g, env);
         }
         if (a.cls == b.cls) {
             return sf_zero(a.sign == b.sign ? a.sign : sf_cancelled_sign(env),
@@ -156,7 +156,7 @@ SF_INLINE sf_u128 sf_mul_bits(sf_u128 x, sf_u128 y, const struct sf_format *f,
             return sf_invalid(SF_VXIMZ, g, env);
         }
         sf_note_subnormal(a.subnormal | b.subnormal, env);
-        return (a.cls | b.cls) & SF_INF ? sf_infinity(sign, g)
+        return (a.cls | b.cls) & SF_INF ? sf_infinity(sign, g, env)
                                         : sf_zero(sign, g);
     }
     sf_note_subnormal(a.subnormal | b.subnormal, env);
@@ -180,10 +180,10 @@ SF_INLINE sf_u128 sf_div_bits(sf_u128 x, sf_u128 y, const struct sf_format *f,
         }
         if (a.cls == SF_NUMBER && b.cls == SF_ZERO) {
             env->flags |= SF_DZ;
-            return sf_infinity(sign, g);
+            return sf_infinity(sign, g, env);
         }
         sf_note_subnormal(a.subnormal | b.subnormal, env);
-        return a.cls == SF_INF || b.cls == SF_ZERO ? sf_infinity(sign, g)
+        return a.cls == SF_INF || b.cls == SF_ZERO ? sf_infinity(sign, g, env)
                                                    : sf_zero(sign, g);
     }
     sf_note_subnormal(a.subnormal | b.subnormal, env);
@@ -213,7 +213,7 @@ SF_INLINE sf_u128 sf_sqrt_bits(sf_u128 x, const struct sf_format *f,
         return sf_invalid(SF_VXSQRT, g, env);
     }
     if (a.cls == SF_INF) {
-        return sf_infinity(false, g);
+        return sf_infinity(false, g, env);
     }
     sf_note_subnormal(a.subnormal, env);
     if (!(a.exp & 1)) {
@@ -232,11 +232,12 @@ SF_COLD static sf_u128 sf_fma_nan(struct sf_parts a, struct sf_parts b,
     const struct sf_parts p[3] = {a, b, c};
     const int infzero = env->profile->infzero;
 
-    /* A signaling or unsupported addend comes before the product's fault. */
-    if ((a.cls | b.cls) == (SF_INF | SF_ZERO) && c.cls == SF_QNAN &&
-        infzero != SF_INFZERO_NAN) {
-        env->flags |= SF_NV | SF_VXIMZ;
-        if (infzero == SF_INFZERO_DEFAULT) {
+    if ((a.cls | b.cls) == (SF_INF | SF_ZERO) && infzero != SF_INFZERO_NAN) {
+        if (c.cls == SF_QNAN || infzero == SF_INFZERO_NAN_NV) {
+            env->flags |= SF_NV | SF_VXIMZ;
+        }
+        /* A signaling addend comes before the product's fault. */
+        if (c.cls == SF_QNAN && infzero == SF_INFZERO_DEFAULT) {
             return sf_default_nan(g, env);
         }
     }
@@ -268,11 +269,11 @@ SF_INLINE sf_u128 sf_fma_bits(sf_u128 x, sf_u128 y, sf_u128 z, int options,
             return sf_invalid(SF_VXISI, g, env);
         }
         sf_note_subnormal(a.subnormal | b.subnormal | c.subnormal, env);
-        return sf_infinity(sign, g) ^ flip;
+        return sf_infinity(sign, g, env) ^ flip;
     }
     sf_note_subnormal(a.subnormal | b.subnormal | c.subnormal, env);
     if (sf_unlikely(c.cls == SF_INF)) {
-        return sf_infinity(c.sign, g) ^ flip;
+        return sf_infinity(c.sign, g, env) ^ flip;
     }
     if (sf_unlikely((a.cls | b.cls) != SF_NUMBER)) {
         if (c.cls == SF_ZERO) {
@@ -363,7 +364,7 @@ SF_INLINE sf_u128 sf_scaleb_bits(sf_u128 x, int32_t n,
         return sf_choose_nan(&a, 1, f, env);
     }
     if (a.cls == SF_INF) {
-        return sf_infinity(a.sign, f);
+        return sf_infinity(a.sign, f, env);
     }
     if (a.cls == SF_ZERO) {
         return sf_zero(a.sign, f);

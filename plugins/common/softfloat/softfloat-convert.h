@@ -24,13 +24,14 @@ SF_INLINE sf_u128 sf_convert_bits(sf_u128 x, const struct sf_format *f,
     if (sf_unlikely(a.cls != SF_NUMBER)) {
         if (g->no_infinity && a.cls != SF_ZERO) {
             env->flags |= SF_NV;
-            return a.cls == SF_INF ? sf_infinity(a.sign, g)
+            return a.cls == SF_INF ? sf_infinity(a.sign, g, env)
                                    : sf_zero(a.sign, g);
         }
         if (a.cls & SF_ANY_NAN) {
             return sf_choose_nan(&a, 1, g, env);
         }
-        return a.cls == SF_INF ? sf_infinity(a.sign, g) : sf_zero(a.sign, g);
+        return a.cls == SF_INF ? sf_infinity(a.sign, g, env)
+                               : sf_zero(a.sign, g);
     }
     sf_note_subnormal(a.subnormal, env);
     return sf_round_to(a.sign, a.exp, a.sig, g->precision, g, env);
@@ -75,7 +76,7 @@ SF_INLINE sf_u128 sf_round_to_int_bits(sf_u128 x, enum sf_rounding mode,
         return sf_choose_nan(&a, 1, f, env);
     }
     if (a.cls == SF_INF) {
-        return sf_infinity(a.sign, f);
+        return sf_infinity(a.sign, f, env);
     }
     if (a.cls == SF_ZERO) {
         return sf_zero(a.sign, f);

@@ -158,21 +158,33 @@ SF_INLINE sf_u128 sf_zero(bool sign, const struct sf_format *f)
     return sf_sign_bit(sign, f);
 }
 
-/* Where there is no infinity, the largest number. */
-SF_INLINE sf_u128 sf_infinity(bool sign, const struct sf_format *f)
+/* The largest exponent and no fraction, but an explicit integer bit. */
+SF_INLINE sf_u128 sf_special(bool sign, const struct sf_format *f)
 {
     sf_u128 n = (((sf_u128)1 << f->exponent_bits) - 1) << f->fraction_bits;
 
     if (f->explicit_integer) {
         n |= (sf_u128)1 << (f->fraction_bits - 1);
     }
-    if (f->no_infinity) {
-        n |= ((sf_u128)1 << f->fraction_bits) - 1;
-    }
     return sf_sign_bit(sign, f) | n;
 }
 
-/* Nothing that f80's integer bit can contradict. */
+/* Where there is no infinity, the largest number. */
+SF_INLINE sf_u128 sf_infinity(bool sign, const struct sf_format *f,
+                              const struct sf_env *env)
+{
+    sf_u128 n = sf_special(sign, f);
+
+    if (f->explicit_integer && env->profile->f80_kind == SF_F80_M68K) {
+        n ^= (sf_u128)1 << (f->fraction_bits - 1);
+    }
+    if (f->no_infinity) {
+        n |= ((sf_u128)1 << f->fraction_bits) - 1;
+    }
+    return n;
+}
+
+/* Once for all formats; f80's less usual encodings are out of line. */
 SF_INLINE struct sf_parts sf_unpack(sf_u128 bits, const struct sf_format *f,
                                     struct sf_env *env)
 {

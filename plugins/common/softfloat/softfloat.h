@@ -137,9 +137,9 @@ enum sf_f80_kind {
     /* x87: unnormals, pseudo-infinities and pseudo-NaNs are invalid operands;
      * a pseudo-denormal has the exponent 1.  Intel SDM vol. 1, 8.2.2. */
     SF_F80_X87,
-    /* m68k: the integer bit of infinities and NaNs is ignored, unnormals are
-     * numbers, and exponent 0 weighs 2^-16383, as the line of exponents goes
-     * on to it.  M68000PRM 1.6. */
+    /* m68k: the integer bit of infinities and NaNs is ignored, and clear in
+     * infinities that are results; unnormals are numbers, and exponent 0 weighs
+     * 2^-16383, as the line of exponents goes on to it.  M68000PRM 1.6. */
     SF_F80_M68K,
 };
 
@@ -153,10 +153,14 @@ struct sf_profile {
     uint8_t nan3[3];              /* order of operands of a * b + c, 0..2 */
     uint8_t infzero;              /* enum sf_infzero */
     uint8_t signaling_bit_is_one; /* fraction's first bit 1: signaling */
+    /* Then a NaN is made quiet by starting its fraction with 01 (PA-RISC),
+     * else by giving the default NaN (MIPS). */
+    uint8_t quiets_by_second_bit;
     uint8_t default_nan_sign;
     uint8_t default_nan_fraction;  /* first 8 bits; the last one repeats */
     uint8_t int_overflow;          /* enum sf_int_result */
     uint8_t int_nan;               /* enum sf_int_result */
+    uint8_t int_overflow_inexact;  /* overflow raises NX as well, if exact */
     uint8_t f80_kind;              /* enum sf_f80_kind */
     uint8_t flush_before_rounding; /* env->ftz looks before rounding */
     uint8_t flush_flags;           /* raised when a result is flushed */
@@ -261,8 +265,8 @@ enum sf_minmax {
  * scaleb     (5.3.3) a * 2^n.
  * classify   raises nothing and flushes nothing.
  * to_sint, to_uint  (5.8) to `width` bits, 1..64, sign- or zero-extended.
- *            Out of range, NV alone is raised and the profile says the
- *            result; NX only when `exact`.
+ *            Out of range, NV is raised and not NX (but see the profile,
+ *            which says the result); else NX only when `exact`.
  * to_i128, to_u128  the same, 128 bits wide.
  * to_sint_modular  (RISC-V fcvtmod.w.d, Arm FJCVTZS) truncates and returns
  *            the low `width` bits, 1..64; infinities and NaNs give 0.  NV when

@@ -135,10 +135,13 @@ DEFINE_FORMAT(f128)
 #define CONVERSIONS(X)                                                         \
     X(f16, f32)                                                                \
     X(f16, f64)                                                                \
-    X(f16, f80) X(f16, f128) X(f32, f16) X(f32, f64) X(f32, f80) X(f32, f128)  \
-        X(f64, f16) X(f64, f32) X(f64, f80) X(f64, f128) X(f80, f16)           \
-            X(f80, f32) X(f80, f64) X(f80, f128) X(f128, f16) X(f128, f32)     \
-                X(f128, f64) X(f128, f80) X(bf16, f32) X(f32, bf16)
+    X(f16, f80)                                                                \
+    X(f16, f128)                                                               \
+    X(f32, f16)                                                                \
+    X(f32, f64)                                                                \
+    X(f32, f80) X(f32, f128) X(f64, f16) X(f64, f32) X(f64, f80) X(f64, f128)  \
+        X(f80, f16) X(f80, f32) X(f80, f64) X(f80, f128) X(f128, f16)          \
+            X(f128, f32) X(f128, f64) X(f128, f80) X(bf16, f32) X(f32, bf16)
 
 CONVERSIONS(DEFINE_CONVERSION)
 
@@ -231,50 +234,52 @@ static const struct function *parse_op(const char *line, struct context *c)
     return NULL;
 }
 
+/* Where the number ends, or NULL if there is none. */
 static const char *parse_hex(const char *p, sf_u128 *value)
 {
-    sf_u128 n = 0;
+    static const char digits[] = "0123456789ABCDEFabcdef";
+    const char *digit, *start;
 
     while (*p == ' ') {
         p++;
     }
-    for (;; p++) {
-        if (*p >= '0' && *p <= '9') {
-            n = n << 4 | (unsigned)(*p - '0');
-        } else if (*p >= 'A' && *p <= 'F') {
-            n = n << 4 | (unsigned)(*p - 'A' + 10);
-        } else if (*p >= 'a' && *p <= 'f') {
-            n = n << 4 | (unsigned)(*p - 'a' + 10);
-        } else {
-            break;
-        }
+    start = p;
+    *value = 0;
+    for (; *p && (digit = strchr(digits, *p)); p++) {
+        const int n = (int)(digit - digits);
+
+        *value = *value << 4 | (unsigned)(n < 16 ? n : n - 6);
     }
-    *value = n;
-    return p;
+    return p == start ? NULL : p;
 }
 
-static bool check_line(const char *line, const struct function *function,
-                       struct context *c, bool report)
+enum verdict { SAME, DIFFERS, UNREADABLE };
+
+static enum verdict check_line(const char *line,
+                               const struct function *function,
+                               struct context *c, bool report)
 {
     sf_u128 v[3], want, flags, got;
     const char *p = line;
 
-    for (int i = 0; i < function->operands; i++) {
+    for (int i = 0; p && i < function->operands; i++) {
         p = parse_hex(p, &v[i]);
     }
-    p = parse_hex(p, &want);
-    parse_hex(p, &flags);
+    p = p ? parse_hex(p, &want) : NULL;
+    if (!p || !parse_hex(p, &flags)) {
+        return UNREADABLE;
+    }
     c->env.flags = 0;
     got = function->call(v, c);
     if (got == want && testfloat_flags(c->env.flags) == (uint32_t)flags) {
-        return true;
+        return SAME;
     }
     if (report) {
         printf("  %s    got %016llx%016llx %02x\n", line,
                (unsigned long long)(got >> 64), (unsigned long long)got,
                testfloat_flags(c->env.flags));
     }
-    return false;
+    return DIFFERS;
 }
 
 static void report_op(const char *op, unsigned long count, unsigned long bad)
@@ -292,6 +297,7 @@ int main(int argc, char **argv)
     struct context context;
     unsigned long count = 0, bad = 0, all = 0, all_bad = 0;
     char line[256], op[256] = "";
+    enum verdict verdict;
     FILE *file;
 
     if (!name) {
@@ -312,16 +318,20 @@ int main(int argc, char **argv)
             count = bad = 0;
             function = parse_op(line, &context);
         }
-        if (!function) {
+        verdict = UNREADABLE;
+        if (function) {
+            if (line[0] == 'o') {
+                continue;
+            }
+            verdict = check_line(line, function, &context, bad < MAX_REPORTS);
+        }
+        if (verdict == UNREADABLE) {
             fprintf(stderr, "not understood: %s\n", line);
             return 2;
         }
-        if (line[0] == 'o') {
-            continue;
-        }
         count++;
         all++;
-        if (!check_line(line, function, &context, bad < MAX_REPORTS)) {
+        if (verdict == DIFFERS) {
             bad++;
             all_bad++;
         }

@@ -54,6 +54,20 @@ void testhost_later(struct tn_host *host, void (*call)(void *opaque),
     task->pending = 1;
 }
 
+void testhost_forget(struct tn_host *host, void (*call)(void *opaque),
+                     void *opaque)
+{
+    struct tn_task *task = instance_of(host)->machine->tasks;
+
+    while (task) {
+        struct tn_task *next = task->next;
+
+        if (task->once && task->run == call && task->opaque == opaque)
+            free_task(host, task);
+        task = next;
+    }
+}
+
 struct job {
     struct tn_host *host;
     void (*work)(void *opaque);
@@ -121,25 +135,33 @@ const struct tn_loop testhost_loop = {
     .work = work,
 };
 
+static void run_task(struct tn_task *task)
+{
+    struct test_instance *instance = task->instance;
+    void (*run)(void *opaque) = task->run;
+    void *opaque = task->opaque;
+
+    /* It may free itself. */
+    if (task->once)
+        free_task(&instance->host, task);
+    if (test_enter(instance))
+        abort();
+    run(opaque);
+    test_leave(instance);
+}
+
 static uint32_t run_tasks(struct testhost *machine)
 {
     uint32_t ran = 0;
     struct tn_task *task = machine->tasks;
 
     while (task) {
-        struct test_instance *instance = task->instance;
-
         if (!task->pending) {
             task = task->next;
             continue;
         }
         task->pending = 0;
-        if (test_enter(instance))
-            abort();
-        task->run(task->opaque);
-        test_leave(instance);
-        if (task->once)
-            free_task(&instance->host, task);
+        run_task(task);
         ran++;
         /* What ran may have changed the list. */
         task = machine->tasks;
@@ -220,6 +242,18 @@ uint32_t testhost_run(struct testhost *machine)
         total += ran;
     }
     abort();
+}
+
+void testhost_step(struct testhost *machine)
+{
+    struct tn_task *task = machine->tasks;
+
+    while (task && !task->pending)
+        task = task->next;
+    if (!task)
+        return;
+    task->pending = 0;
+    run_task(task);
 }
 
 /* ---- tenon.host.clock/1 ---- */

@@ -353,13 +353,16 @@ static uint64_t generation(struct tn_host *host)
 static int32_t region_address(struct tn_host *host, uint32_t index,
                               uint64_t *address, uint64_t *bytes)
 {
-    struct tn_region *region =
-        testhost_board_region(instance_of(host), index);
+    struct test_instance *instance = instance_of(host);
+    struct tn_region *region = testhost_board_region(instance, index);
 
-    if (!region || !region->mapped)
+    *bytes = region ? (uint64_t)region->bytes : 0;
+    if (index < instance->n_addresses)
+        *address = instance->addresses[index];
+    else if (region && region->mapped)
+        *address = region->offset;
+    else
         return -ENOENT;
-    *address = region->offset;
-    *bytes = (uint64_t)region->bytes;
     return 0;
 }
 

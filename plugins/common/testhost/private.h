@@ -89,6 +89,8 @@ struct test_instance {
         void *data;
     } data[MAX_DATA];
     uint32_t n_data;
+    uint64_t addresses[8];
+    uint32_t n_addresses;
 };
 
 struct testhost {
@@ -105,6 +107,11 @@ struct testhost {
         const void *table;
     } services[MAX_SERVICES];
     uint32_t n_services;
+    struct {
+        char key[48];
+        void *data;
+    } data[MAX_DATA];
+    uint32_t n_data;
     struct tn_region *regions;
     uint64_t map_order;
     uint64_t generation;

@@ -26,7 +26,7 @@ struct testhost;
 struct test_instance; /* a tn_host */
 
 /* A machine without anything. The block, character and network services are
- * those of testhost-block.c, -char.c, -net.c. */
+ * added by the functions of block.h, char.h and net.h beside this. */
 struct testhost *testhost_new(void);
 void testhost_free(struct testhost *machine);
 /* RAM at ADDRESS; returns its bytes. At most four pieces. */
@@ -48,8 +48,11 @@ struct test_instance *testhost_add(struct testhost *machine,
                                    const char *id,
                                    struct test_instance *parent,
                                    const char *const *props);
+/* The board's `address` list, for testhost_realize() with address 0. */
+void testhost_addresses(struct test_instance *instance,
+                        const uint64_t *addresses, uint32_t n);
 /* Realize, and place its regions one after the other from ADDRESS on, each
- * aligned to its size (0: do not place). */
+ * aligned to its size (0: by testhost_addresses()). */
 int32_t testhost_realize(struct test_instance *instance, uint64_t address);
 /* The whole machine. */
 void testhost_reset(struct testhost *machine);
@@ -75,6 +78,10 @@ void testhost_add_service(struct testhost *machine, const char *id,
 void *testhost_data(struct tn_host *host, const char *key);
 void testhost_set_data(struct test_instance *instance, const char *key,
                        void *data);
+/* And of the machine. */
+void *testhost_machine_data(struct tn_host *host, const char *key);
+void testhost_set_machine_data(struct testhost *machine, const char *key,
+                               void *data);
 
 /* The guest's accesses. What is not mapped reads as zero. */
 uint64_t testhost_read(struct testhost *machine, uint64_t address,
@@ -91,11 +98,17 @@ uint64_t testhost_irq_edges(struct test_instance *instance, uint32_t output);
 
 /* Run what is due until nothing is; returns how many callbacks ran. */
 uint32_t testhost_run(struct testhost *machine);
+/* Run the tasks that are due once: completions that follow stay. */
+void testhost_step(struct testhost *machine);
 /* Let NS nanoseconds pass on all clocks, then run. */
 void testhost_advance(struct testhost *machine, uint64_t ns);
 /* Queue a completion for testhost_run(), under INSTANCE's lock. */
 void testhost_later(struct tn_host *host, void (*call)(void *opaque),
                     void *opaque);
+
+/* Take back what testhost_later() queued with these. */
+void testhost_forget(struct tn_host *host, void (*call)(void *opaque),
+                     void *opaque);
 
 /* The request made last (TN_REQUEST_*), 0 if none. */
 uint32_t testhost_request(struct testhost *machine);

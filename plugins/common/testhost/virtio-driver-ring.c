@@ -70,13 +70,15 @@ static int32_t add_split(struct driver *d, struct driver_queue *q,
     uint16_t *avail = half(d, q->driver + 4 + 2u * (q->avail % q->size));
 
     for (uint32_t i = 0; i < n; i++) {
-        struct desc *e = desc_at(d, q->descriptors, q->free_ids[--q->n_free]);
+        uint16_t slot = q->free_ids[--q->n_free];
+        struct desc *e = desc_at(d, q->descriptors, slot);
 
         e->address = buffers[i].address;
         e->bytes = buffers[i].bytes;
         e->a = (uint16_t)((buffers[i].write ? WRITE : 0) |
                           (i + 1 < n ? NEXT : 0) | extra);
         e->b = i + 1 < n ? q->free_ids[q->n_free - 1] : 0;
+        q->next[slot] = e->b;
     }
     q->chain_slots[head] = (uint16_t)n;
     *avail = head;
@@ -166,13 +168,23 @@ static void release(struct driver *d, struct driver_queue *q, uint16_t id)
 {
     uint32_t n = q->chain_slots[id];
 
+    q->chain_slots[id] = 0;
     if (packed(d)) {
         q->n_free += n;
         q->free_ids[q->n_ids++] = id;
         return;
     }
-    for (uint16_t at = id; n--; at = desc_at(d, q->descriptors, at)->b)
+    for (uint16_t at = id; n--; at = q->next[at])
         q->free_ids[q->n_free++] = at;
+}
+
+/* The ring may be rubble. */
+static uint32_t is_mine(struct driver_queue *q, uint32_t id)
+{
+    if (id < q->size && q->chain_slots[id])
+        return 1;
+    q->damaged = 1;
+    return 0;
 }
 
 uint32_t driver_used(struct driver *d, struct driver_queue *q, uint32_t *id,
@@ -188,6 +200,8 @@ uint32_t driver_used(struct driver *d, struct driver_queue *q, uint32_t *id,
             return 0;
         *id = e->a;
         *bytes = e->bytes;
+        if (!is_mine(q, *id))
+            return 0;
         n = q->used + q->chain_slots[*id];
         if (n >= q->size) {
             n -= q->size;
@@ -204,6 +218,8 @@ uint32_t driver_used(struct driver *d, struct driver_queue *q, uint32_t *id,
             return 0;
         *id = entry[0];
         *bytes = entry[1];
+        if (!is_mine(q, *id))
+            return 0;
         q->used++;
     }
     release(d, q, (uint16_t)*id);

@@ -23,12 +23,14 @@ struct driver_queue {
     uint64_t descriptors, driver, device; /* guest addresses */
     uint64_t tables;                      /* indirect tables, one a slot */
     uint64_t notify;                      /* PCI: address of the doorbell */
+    uint32_t damaged; /* the test overwrote it: used() cannot be trusted */
     uint16_t avail, used;
     uint16_t avail_wrap, used_wrap;
     uint32_t n_free; /* slots */
     uint32_t n_ids;  /* packed: free ids; split: ids are the slots */
     uint16_t free_ids[1024]; /* stack */
-    uint16_t chain_slots[1024];
+    uint16_t chain_slots[1024]; /* by id; 0: not in flight */
+    uint16_t next[1024];        /* split: the chain as it was made */
 };
 
 /* How registers are reached; struct driver is passed. */
@@ -43,6 +45,9 @@ struct driver {
     uint64_t config; /* device-specific configuration */
     uint64_t notify;
     uint32_t notify_multiplier;
+    uint64_t msix;       /* PCI: the capability's address */
+    uint64_t msix_table; /* and the table's */
+    uint32_t vectors;    /* in use; queue N has N + 1 */
     uint64_t features;
     uint64_t memory; /* where the next ring goes */
     struct driver_queue queue[DRIVER_QUEUES];
@@ -58,6 +63,8 @@ void driver_init_mmio(struct driver *driver, struct testhost *machine,
 void driver_init_pci(struct driver *driver, struct testhost *machine,
                      struct test_instance *bus, uint64_t function,
                      uint64_t bars, uint64_t memory);
+/* Use MSI-X: vector N writes 0x1000 + N to ADDRESS + 4 N. */
+void driver_enable_msix(struct driver *driver, uint64_t address, uint32_t n);
 /* Reset and negotiate: WANTED of what is offered. Returns 1 if FEATURES_OK
  * stayed. */
 uint32_t driver_negotiate(struct driver *driver, uint64_t wanted);

@@ -24,7 +24,7 @@ struct virtio_chain {
     uint32_t descriptors; /* walked, those of an indirect table included */
     uint32_t n_pieces;
     uint32_t capacity;
-    struct tn_virtio_iov *pieces; /* out, then in */
+    struct tn_iovec *pieces; /* out, then in */
     uint64_t *addresses;          /* guest addresses of the pieces */
 };
 
