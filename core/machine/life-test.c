@@ -327,13 +327,17 @@ static void saved_reset(void *self, uint32_t kind)
 static struct tn_machine *saved_machine(struct saved *device)
 {
     struct tn_machine_desc *desc;
+    struct tn_machine *machine;
 
     device->fake = (struct fake){.id = "a",
                                  .get_interface = saved_interface,
                                  .reset = saved_reset};
     desc = test_desc(&device->fake, 1, 0);
     test_add_cpus(desc, 2);
-    return tn_machine_new(desc, NULL, NULL);
+    machine = tn_machine_new(desc, NULL, NULL);
+    if (!machine)
+        test_desc_free(desc);
+    return machine;
 }
 
 static void state_comes_back(void **state)
