@@ -10,7 +10,7 @@
 /* Doubles: add, multiply, divide and square root of five attracting bodies. */
 static double bodies(void)
 {
-    enum { N = 5, STEPS = 300000 };
+    enum { N = 5, STEPS = 1000000 };
     double place[N][3], speed[N][3], mass[N], energy = 0;
 
     for (int i = 0; i < N; i++) {
@@ -49,7 +49,7 @@ static double bodies(void)
 /* Floats, mostly loads, stores and fused multiply-adds: a matrix product. */
 static double matrix(void)
 {
-    enum { N = 256, ROUNDS = 6 };
+    enum { N = 256, ROUNDS = 8 };
     static float a[N][N], b[N][N], c[N][N];
     double sum = 0;
 
@@ -73,7 +73,7 @@ static double matrix(void)
 /* Doubles with comparisons and conversions: points of the Mandelbrot set. */
 static double mandelbrot(void)
 {
-    enum { SIZE = 320, LIMIT = 200 };
+    enum { SIZE = 640, LIMIT = 200 };
     uint64_t inside = 0;
 
     for (int row = 0; row < SIZE; row++) {
@@ -98,7 +98,7 @@ static double mandelbrot(void)
 /* Integers: a sieve, a checksum bit by bit, a multiplicative hash. */
 static double integers(void)
 {
-    enum { SIZE = 4000000 };
+    enum { SIZE = 16000000 };
     static uint8_t composite[SIZE];
     uint32_t primes = 0, crc = ~0u;
     uint64_t hash = 14695981039346656037u;
@@ -133,7 +133,7 @@ static double calls(void)
 {
     uint64_t x = 88172645463325252u, sum = 0;
 
-    for (int i = 0; i < 4000000; i++) {
+    for (int i = 0; i < 20000000; i++) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
@@ -147,7 +147,7 @@ static double calls(void)
         default: sum = ~sum; break;
         }
     }
-    return (double)(sum % 1000003) + ackermann(2, 1500) + ackermann(3, 7);
+    return (double)(sum % 1000003) + ackermann(2, 1500) + ackermann(3, 8);
 }
 
 static const struct {
