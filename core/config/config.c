@@ -50,6 +50,7 @@ struct tn_machine_desc *tn_config_load(const struct tn_config_source *source,
         .section_of = g_hash_table_new(NULL, NULL),
     };
 
+    resolver.desc->registry = registry;
     if (board)
         resolver.desc->board = g_canonicalize_filename(board, NULL);
     tn_resolve_settings(&resolver);
