@@ -131,6 +131,8 @@ AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[_Static_assert(1, "");]],
      AC_MSG_ERROR([Tenon needs gcc or clang, of 64 bits])])
 CFLAGS=$tn_save_CFLAGS
 TN_CFLAGS="-std=gnu11 -fvisibility=hidden -fno-strict-aliasing"
+# Exclusives and wide atomics need the 16-byte compare and exchange.
+AS_CASE([$host_cpu], [x86_64], [AS_VAR_APPEND([TN_CFLAGS], [" -mcx16"])])
 TN_CPPFLAGS="-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64"])
 
 # TENON_WARNINGS: -Werror is on in a git checkout, off in a tarball, where

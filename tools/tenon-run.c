@@ -8,6 +8,7 @@
 
 #include <tenon/tree.h>
 
+#include "core/chr/chr.h"
 #include "core/machine/machine.h"
 #include "core/util/log.h"
 #include "tools/tool.h"
@@ -153,6 +154,7 @@ static int run_machine(const struct tn_machine_desc *desc)
     int32_t code = 0;
     int status;
 
+    tn_chr_register();
     tn_status("%s: loading plugins, firmware and images", desc->name);
     run.machine = tn_machine_new(desc, &code, &error);
     if (!run.machine)

@@ -108,7 +108,7 @@ static void log_output(struct tn_char_stream *s, const uint8_t *data,
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            tn_log(TN_LOG_WARNING, "the character log cannot be written: %s",
+            tn_warning("the character log cannot be written: %s",
                    g_strerror(errno));
             close(s->log_fd);
             s->log_fd = -1;
@@ -126,7 +126,7 @@ static uint32_t taken_of(struct tn_char_stream *s, int32_t result,
     if (result >= 0 && (uint32_t)result <= bytes)
         return (uint32_t)result;
     if (!s->error_logged)
-        tn_log(TN_LOG_WARNING, "a character back-end lost output: %s",
+        tn_warning("a character back-end lost output: %s",
                result < 0 ? g_strerror(-result) : "it took more than it got");
     s->error_logged = TRUE;
     return bytes;
@@ -197,7 +197,7 @@ static void sink_receive(void *opaque, const uint8_t *data, uint32_t bytes)
 
     g_mutex_lock(&s->lock);
     if (ring_put(&s->in, data, bytes) < bytes)
-        tn_log(TN_LOG_WARNING, "a character back-end sent more than it may");
+        tn_warning("a character back-end sent more than it may");
     queue(s, s->device, deliver_job, &s->in_queued);
     g_mutex_unlock(&s->lock);
 }
@@ -302,7 +302,7 @@ static void open_log(struct tn_char_stream *s, const char *path)
         return;
     s->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (s->log_fd < 0)
-        tn_log(TN_LOG_WARNING, "cannot log characters to '%s': %s", path,
+        tn_warning("cannot log characters to '%s': %s", path,
                g_strerror(errno));
 }
 

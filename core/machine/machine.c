@@ -295,6 +295,13 @@ void *tn_machine_data(struct tn_machine *machine, const char *key)
     return g_datalist_get_data(&machine->data, key);
 }
 
+struct tn_host *tn_machine_host(struct tn_machine *machine, const char *id)
+{
+    struct instance *instance = machine_instance(machine, id);
+
+    return instance ? &instance->host : NULL;
+}
+
 const void *tn_machine_interface(struct tn_machine *machine, const char *id,
                                  const char *interface_id, void **self)
 {

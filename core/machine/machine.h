@@ -79,6 +79,8 @@ const struct tn_instance_desc *tn_host_description(struct tn_host *host);
 void tn_machine_set_data(struct tn_machine *machine, const char *key,
                          void *data, GDestroyNotify free_data);
 void *tn_machine_data(struct tn_machine *machine, const char *key);
+/* [any] The handle of instance ID, for tn_host_*(); NULL if there is none. */
+struct tn_host *tn_machine_host(struct tn_machine *machine, const char *id);
 /* [any] The instance ID's interface, or NULL; for core parts that are a
  * plugin's peer. */
 const void *tn_machine_interface(struct tn_machine *machine, const char *id,

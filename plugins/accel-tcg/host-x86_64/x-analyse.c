@@ -40,6 +40,15 @@ static const struct tn_ir_op *drop_zero(struct gen *g, uint32_t i)
     return o;
 }
 
+/* Can a value of type HAVE be read as one of type WANT? */
+static bool same_or_narrower(uint32_t want, uint32_t have)
+{
+    return want == have ||
+           (ir_type_is_int(want) && ir_type_is_int(have) &&
+            ir_type_bits(want) <= ir_type_bits(have) &&
+            ir_type_bits(have) <= 64);
+}
+
 static void forward(struct gen *g)
 {
     for (uint32_t i = 0; i < g->ir->n_ops; i++) {
@@ -49,7 +58,8 @@ static void forward(struct gen *g)
         if (o->op == TN_OP_GET && g->h->gregs[o->a].cacheable) {
             int32_t v = g->alias[o->a];
 
-            if (v >= 0 && ir_at(g, (uint32_t)v)->type == o->type)
+            if (v >= 0 && same_or_narrower(o->type,
+                                           ir_at(g, (uint32_t)v)->type))
                 g->canon[i] = (uint32_t)v;
             else
                 known_set(g, o->a, i);

@@ -69,6 +69,7 @@ static void gen_get(struct gen *g, uint32_t i, const struct tn_ir_op *o)
     x->loc = LOC_GREG;
     x->greg = (int16_t)o->a;
     if (k->cacheable) {
+        preserve_alias(g, o->a, i); /* one of another type */
         g->alias[o->a] = (int32_t)i;
         g->alias_list[g->n_alias++] = o->a;
     } else if (k->bytes <= 8) {
