@@ -59,6 +59,7 @@ struct tn_machine_desc *tn_config_load(const struct tn_config_source *source,
     if (!resolver.sections)
         return NULL;
     resolver.desc = new_desc(source);
+    resolver.desc->registry = registry;
     resolver.all = g_ptr_array_new();
     resolver.section_of = g_hash_table_new(NULL, NULL);
     if (board)
