@@ -181,6 +181,22 @@ static void set_interrupts(void *builder)
                 all->len);
 }
 
+static uint32_t output(void *builder, uint32_t index, uint32_t *controller,
+                       uint32_t cells[4])
+{
+    struct builder *b = builder;
+    struct irq_sink *sink = irq_output_sink(b->instance, index);
+    uint32_t all[5];
+    guint n;
+
+    if (!sink)
+        return 0;
+    n = sink_cells(b, sink, all) - 1;
+    *controller = all[0];
+    memcpy(cells, all + 1, n * sizeof cells[0]);
+    return n;
+}
+
 static const struct tn_fdt fdt_template = {
     .size = sizeof(struct tn_fdt),
     .begin = begin,
@@ -194,6 +210,7 @@ static const struct tn_fdt fdt_template = {
     .set_phandle = set_phandle,
     .reg = set_reg,
     .interrupts = set_interrupts,
+    .output = output,
 };
 
 /* ---- the walk ---- */

@@ -107,6 +107,12 @@ void ram_discard(struct ram_block *block)
     (void)madvise(block->memory, block->bytes, MADV_REMOVE);
 }
 
+int32_t ram_discard_pages(struct ram_block *block, uint64_t offset,
+                          uint64_t bytes)
+{
+    return madvise(block->memory + offset, bytes, MADV_REMOVE) ? -errno : 0;
+}
+
 void ram_free_all(struct ram_set *set)
 {
     struct ram_block *block = atomic_exchange(&set->blocks, NULL);
