@@ -21,8 +21,12 @@
 
 int32_t cache_init(struct tcg *t, struct tn_error *error)
 {
-    uint64_t bytes = t->cache_size & ~(CHUNK_BYTES - 1);
+    uint64_t least = (2 + 3 * (uint64_t)t->n_cpus) * CHUNK_BYTES, bytes;
 
+    /* Fewer chunks than vCPUs would empty the cache all the time. */
+    if (t->cache_size < least)
+        t->cache_size = least;
+    bytes = t->cache_size & ~(CHUNK_BYTES - 1);
     t->n_chunks = bytes / CHUNK_BYTES - 1;
     t->code_fd = memfd_create("tenon-code", MFD_CLOEXEC);
     if (t->code_fd < 0 || ftruncate(t->code_fd, (off_t)bytes) < 0)
@@ -63,6 +67,8 @@ static void free_mappings(struct tcg *t)
 static void free_chunks(struct tcg *t)
 {
     for (uint64_t i = 0; t->chunks && i < t->n_chunks; i++) {
+        if (t->chunks[i].pinned)
+            continue;
         free(t->chunks[i].units);
         free(t->chunks[i].data);
         memset(&t->chunks[i], 0, sizeof t->chunks[i]);
@@ -74,6 +80,8 @@ void cache_fini(struct tcg *t)
     uint64_t bytes = t->cache_size & ~(CHUNK_BYTES - 1);
 
     free_mappings(t);
+    for (uint64_t i = 0; t->chunks && i < t->n_chunks; i++)
+        t->chunks[i].pinned = false;
     free_chunks(t);
     free(t->mappings);
     free(t->chunks);
@@ -118,11 +126,14 @@ uint32_t cache_mapping(struct tcg *t, uint64_t va_page, uint64_t ram_page)
 static bool next_chunk(struct tcg_cpu *tc)
 {
     struct tcg *t = tc->tcg;
-    uint64_t n = atomic_fetch_add(&t->chunk_next, 1);
     struct tcg_chunk *c;
+    uint64_t n;
 
-    if (n >= t->n_chunks)
-        return false;
+    do {
+        n = atomic_fetch_add(&t->chunk_next, 1);
+        if (n >= t->n_chunks)
+            return false;
+    } while (t->chunks[n].pinned);
     c = &t->chunks[n];
     c->data = malloc(DATA_BYTES);
     c->units = calloc(UNITS_PER_CHUNK, sizeof *c->units);
@@ -161,16 +172,23 @@ void *cache_data(struct tcg_cpu *tc, uint64_t bytes)
     return p;
 }
 
-/* The unit whose code HOST is in. Chunks' units are in order of address. */
-struct tcg_unit *cache_unit_at(struct tcg *t, const void *host)
+static struct tcg_chunk *chunk_at(struct tcg *t, const void *host)
 {
     uint64_t offset = (uint64_t)((const uint8_t *)host - t->code_rx);
-    struct tcg_chunk *c;
-    uint32_t lo = 0, hi;
 
     if (offset < CHUNK_BYTES || offset / CHUNK_BYTES - 1 >= t->n_chunks)
         return NULL;
-    c = &t->chunks[offset / CHUNK_BYTES - 1];
+    return &t->chunks[offset / CHUNK_BYTES - 1];
+}
+
+/* The unit whose code HOST is in. Chunks' units are in order of address. */
+struct tcg_unit *cache_unit_at(struct tcg *t, const void *host)
+{
+    const struct tcg_chunk *c = chunk_at(t, host);
+    uint32_t lo = 0, hi;
+
+    if (!c)
+        return NULL;
     hi = atomic_load(&c->n_units);
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
@@ -353,6 +371,29 @@ void cache_written(struct tcg *t, uint64_t ram_page, uint32_t first,
     pthread_mutex_unlock(&t->translate_lock);
 }
 
+/* vCPUs that called C from generated code and are outside (a device, an
+ * exclusive section) return to it: the chunk stays for one more round, its
+ * links lead to the run loop. */
+static void pin_chunks(struct tcg *t)
+{
+    for (uint64_t n = 0; n < t->n_chunks; n++)
+        t->chunks[n].pinned = false;
+    for (uint32_t i = 0; i < t->n_cpus; i++) {
+        struct tcg_chunk *c;
+
+        if (!t->cpus[i] || !t->cpus[i]->in_code)
+            continue;
+        c = chunk_at(t, (const void *)(uintptr_t)
+                            t->cpus[i]->cpu->accel_hot[HOT_RETURN]);
+        if (!c || c->pinned)
+            continue;
+        c->pinned = true;
+        for (uint32_t k = 0; k < atomic_load(&c->n_units); k++)
+            for (uint32_t l = 0; l < c->units[k]->n_links; l++)
+                host_patch(t, &c->units[k]->links[l], NULL);
+    }
+}
+
 static void empty(struct tcg *t, void *opaque)
 {
     (void)opaque;
@@ -368,6 +409,7 @@ static void empty(struct tcg *t, void *opaque)
     for (uint32_t i = 0; i < 1u << HASH_BITS; i++)
         atomic_store(&t->hash[i], NULL);
     free_mappings(t);
+    pin_chunks(t);
     free_chunks(t);
     atomic_store(&t->chunk_next, 0);
     for (uint32_t i = 0; i < t->n_cpus; i++) {

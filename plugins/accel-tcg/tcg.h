@@ -159,6 +159,8 @@ struct tcg_chunk {
     struct tcg_unit **units;
     _Atomic uint32_t n_units;
     uint32_t max_units;
+    /* A vCPU is in a device access or the like and returns to code here. */
+    bool pinned;
     uint8_t *data;
 };
 
