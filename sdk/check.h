@@ -23,7 +23,6 @@ struct check_host {
     struct tn_host host; /* first: plugins hold its address */
     const struct tn_component_entry *entry;
     struct tn_value *values; /* one for every property */
-    gboolean silent;         /* every service is NULL */
     gboolean in_create;      /* no call is allowed */
     gboolean called_then;    /* but one was made */
     struct tn_error *given;  /* the error object of the call that runs */
