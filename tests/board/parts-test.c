@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The riscv-virt board as core builds it, with no vCPU running: its devices
+ * are driven register by register through the machine's own memory map.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <libfdt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/chr/chr.h"
+#include "core/config/config.h"
+#include "core/machine/machine-private.h"
+#include "core/machine/services.h"
+
+#define FLASH1 0x22000000u
+#define PLIC 0x0c000000u
+#define CLINT 0x02000000u
+#define FINISHER 0x00100000u
+#define RTC 0x00101000u
+#define UART 0x10000000u
+
+struct board {
+    struct tn_registry *registry;
+    struct tn_machine_desc *desc;
+    struct tn_machine *machine;
+    struct tn_host *host;
+    char *directory, *vars, *file;
+};
+
+static struct board b;
+
+static void add_plugins(struct tn_registry *registry)
+{
+    g_autofree char *top =
+        g_build_filename(g_getenv("TENON_TOP_BUILDDIR"), "plugins", NULL);
+    g_autoptr(GDir) directory = g_dir_open(top, 0, NULL);
+    const char *name;
+
+    assert_non_null(directory);
+    while ((name = g_dir_read_name(directory))) {
+        g_autofree char *so = g_strconcat(name, ".so", NULL);
+        g_autofree char *path =
+            g_build_filename(top, name, ".libs", so, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_EXISTS))
+            assert_int_equal(tn_registry_add_file(registry, path, NULL), 0);
+    }
+}
+
+static void build_machine(const char *more)
+{
+    struct tn_diagnostics *diagnostics = tn_diagnostics_new();
+    g_autofree char *text = g_strdup_printf(
+        "[machine]\nboard = %s/boards/riscv-virt.board\naccel = interp\n"
+        "memory = 64M\ncpus = 2\n[char console]\nbackend = null\n"
+        "[device flash1]\nimage = %s\n%s\n",
+        g_getenv("TENON_TOP_SRCDIR"), b.vars, more);
+    struct tn_config_source source = {.file = b.file};
+    struct tn_error error = TN_ERROR_INIT;
+
+    assert_true(g_file_set_contents(b.file, text, -1, NULL));
+    b.desc = tn_config_load(&source, b.registry, diagnostics);
+    for (guint i = 0; i < diagnostics->list->len; i++)
+        print_message("%s\n",
+                      ((struct tn_diagnostic *)diagnostics->list->pdata[i])
+                          ->text);
+    tn_diagnostics_free(diagnostics);
+    assert_non_null(b.desc);
+    b.machine = tn_machine_new(b.desc, NULL, &error);
+    if (error.text)
+        print_message("%s\n", error.text);
+    tn_error_clear(&error);
+    assert_non_null(b.machine);
+    b.host = &machine_instance(b.machine, "plic")->host;
+    for (guint i = 0; i < b.machine->instances->len; i++)
+        instance_reset(g_ptr_array_index(b.machine->instances, i),
+                       TN_RESET_COLD);
+}
+
+static void free_machine(void)
+{
+    tn_machine_free(b.machine);
+    tn_machine_desc_free(b.desc);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    tn_chr_register();
+    b.directory = g_dir_make_tmp("tenon-board-XXXXXX", NULL);
+    b.vars = g_build_filename(b.directory, "vars.fd", NULL);
+    b.file = g_build_filename(b.directory, "vm.conf", NULL);
+    g_file_set_contents(b.vars, "", 0, NULL);
+    b.registry = tn_registry_new();
+    add_plugins(b.registry);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    g_unlink(b.vars);
+    g_unlink(b.file);
+    g_rmdir(b.directory);
+    g_free(b.vars);
+    g_free(b.file);
+    g_free(b.directory);
+    tn_registry_free(b.registry);
+    return 0;
+}
+
+static uint64_t in(uint64_t address, uint32_t bytes)
+{
+    uint64_t value = 0;
+
+    assert_int_equal(host_guestmem.io_read(b.host, address, bytes, &value), 0);
+    return value;
+}
+
+static void out(uint64_t address, uint32_t bytes, uint64_t value)
+{
+    assert_int_equal(host_guestmem.io_write(b.host, address, bytes, value), 0);
+}
+
+static uint64_t mip(guint cpu)
+{
+    uint64_t value[8] = {0};
+    uint32_t bytes = sizeof value;
+
+    assert_int_equal(b.machine->target.read_reg(
+                         b.machine->target_instance->self,
+                         b.machine->vcpus.cpus[cpu].cpu, "mip", value, &bytes),
+                     0);
+    return value[0];
+}
+
+/* ---- flash ---- */
+
+static void command(uint64_t address, uint32_t code)
+{
+    out(address, 4, code | code << 16);
+}
+
+static void flash_answers_the_query(void **state)
+{
+    (void)state;
+    build_machine("");
+    assert_int_equal(in(FLASH1, 4), 0xffffffff);
+    command(FLASH1 + 0x55 * 4, 0x98);
+    assert_int_equal(in(FLASH1 + 0x10 * 4, 4), 'Q' | 'Q' << 16);
+    assert_int_equal(in(FLASH1 + 0x11 * 4, 4), 'R' | 'R' << 16);
+    assert_int_equal(in(FLASH1 + 0x12 * 4, 2), 'Y');
+    assert_int_equal(in(FLASH1 + 0x27 * 4, 1), 24); /* 16 MiB a chip */
+    assert_int_equal(in(FLASH1 + 0x2d * 4, 1), 127); /* sectors less one */
+    command(FLASH1, 0x90);
+    assert_int_equal(in(FLASH1, 4), 0x00890089);
+    command(FLASH1, 0xff);
+    assert_int_equal(in(FLASH1 + 0x40, 4), 0xffffffff);
+    free_machine();
+}
+
+static void flash_is_programmed_erased_and_kept(void **state)
+{
+    uint32_t kept = 0;
+    int fd;
+
+    (void)state;
+    build_machine("");
+    command(FLASH1 + 0x1000, 0x40);
+    out(FLASH1 + 0x1000, 4, 0x12345678);
+    assert_int_equal(in(FLASH1, 4), 0x00800080);
+    command(FLASH1, 0xff);
+    assert_int_equal(in(FLASH1 + 0x1000, 4), 0x12345678);
+    /* Bits are only cleared. */
+    command(FLASH1 + 0x1000, 0x40);
+    out(FLASH1 + 0x1000, 4, 0xf0f0f0f0);
+    command(FLASH1, 0xff);
+    assert_int_equal(in(FLASH1 + 0x1000, 4), 0x12345678 & 0xf0f0f0f0);
+    /* The write buffer. */
+    command(FLASH1 + 0x2000, 0xe8);
+    command(FLASH1 + 0x2000, 3);
+    for (guint i = 0; i < 4; i++)
+        out(FLASH1 + 0x2000 + 4 * i, 4, 0x1000 + i);
+    command(FLASH1 + 0x2000, 0xd0);
+    assert_int_equal(in(FLASH1, 4), 0x00800080);
+    command(FLASH1, 0xff);
+    assert_int_equal(in(FLASH1 + 0x200c, 4), 0x1003);
+    assert_int_equal(in(FLASH1 + 0x2010, 4), 0xffffffff);
+    /* Erase the first sector only. */
+    command(FLASH1 + 0x40000, 0x40);
+    out(FLASH1 + 0x40000, 4, 0xabcd);
+    command(FLASH1 + 0x1234, 0x20);
+    command(FLASH1 + 0x1234, 0xd0);
+    command(FLASH1, 0xff);
+    assert_int_equal(in(FLASH1 + 0x1000, 4), 0xffffffff);
+    assert_int_equal(in(FLASH1 + 0x40000, 4), 0xabcd);
+    free_machine();
+    fd = open(b.vars, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pread(fd, &kept, 4, 0x40000), 4);
+    close(fd);
+    assert_int_equal(kept, 0xabcd);
+    build_machine("");
+    assert_int_equal(in(FLASH1 + 0x40000, 4), 0xabcd);
+    free_machine();
+}
+
+static void read_only_flash_refuses(void **state)
+{
+    (void)state;
+    build_machine("[device flash0]\nreadonly = yes\n");
+    command(0x20000000, 0x40);
+    out(0x20000000, 4, 0);
+    assert_int_equal(in(0x20000000, 1), 0x92);
+    command(0x20000000, 0x50);
+    command(0x20000000, 0x20);
+    command(0x20000000, 0xd0);
+    assert_int_equal(in(0x20000000, 1), 0xa2);
+    command(0x20000000, 0xff);
+    assert_int_equal(in(0x20000000, 4), 0xffffffff);
+    free_machine();
+}
+
+/* ---- interrupts and timers ---- */
+
+static void plic_claims_by_priority(void **state)
+{
+    struct tn_irq *ten, *twelve;
+
+    (void)state;
+    build_machine("");
+    ten = host_irqs.wire(b.host, "plic", 40);
+    twelve = host_irqs.wire(b.host, "plic", 41);
+    out(PLIC + 4 * 40, 4, 1);
+    out(PLIC + 4 * 41, 4, 2);
+    out(PLIC + 0x2080 + 4, 4, 3u << 8); /* hart 0, S mode */
+    host_irqs.set(b.host, ten, 1);
+    assert_int_equal(mip(0) & 1u << 9, 1u << 9);
+    assert_int_equal(mip(1) & 1u << 9, 0);
+    host_irqs.set(b.host, twelve, 1);
+    assert_int_equal(in(PLIC + 0x201004, 4), 41);
+    assert_int_equal(in(PLIC + 0x201004, 4), 40);
+    assert_int_equal(in(PLIC + 0x201004, 4), 0);
+    assert_int_equal(mip(0) & 1u << 9, 0);
+    host_irqs.set(b.host, ten, 0);
+    out(PLIC + 0x201004, 4, 40);
+    assert_int_equal(mip(0) & 1u << 9, 0);
+    out(PLIC + 0x201004, 4, 41); /* its line is still high */
+    assert_int_equal(mip(0) & 1u << 9, 1u << 9);
+    out(PLIC + 0x201000, 4, 2); /* threshold */
+    assert_int_equal(mip(0) & 1u << 9, 0);
+    free_machine();
+}
+
+static void aclint_interrupts_harts(void **state)
+{
+    guint waited = 0;
+
+    (void)state;
+    build_machine("");
+    out(CLINT + 4, 4, 1);
+    assert_int_equal(mip(1) & 1u << 3, 1u << 3);
+    assert_int_equal(mip(0) & 1u << 3, 0);
+    out(CLINT + 4, 4, 0);
+    assert_int_equal(mip(1) & 1u << 3, 0);
+    out(CLINT + 0x4008, 8, 1000); /* 100 us */
+    assert_int_equal(mip(1) & 1u << 7, 0);
+    clock_start(b.machine);
+    while (!(mip(1) & 1u << 7) && waited++ < 100000)
+        g_usleep(100);
+    assert_int_equal(mip(1) & 1u << 7, 1u << 7);
+    assert_true(in(CLINT + 0xbff8, 8) >= 1000);
+    out(CLINT + 0x4008, 8, UINT64_MAX);
+    assert_int_equal(mip(1) & 1u << 7, 0);
+    clock_stop(b.machine);
+    free_machine();
+}
+
+static void finisher_asks_for_the_end(void **state)
+{
+    (void)state;
+    build_machine("");
+    out(FINISHER, 4, 0x7777);
+    assert_int_equal(b.machine->requests, 1u << TN_REQUEST_RESET);
+    out(FINISHER, 4, 0x5555);
+    assert_true(b.machine->requests & 1u << TN_REQUEST_POWEROFF);
+    out(FINISHER, 4, 0x33333 | 5u << 16);
+    assert_true(b.machine->requests & 1u << TN_REQUEST_FAIL);
+    free_machine();
+}
+
+static void rtc_tells_the_time(void **state)
+{
+    uint64_t before, time;
+
+    (void)state;
+    build_machine("");
+    before = (uint64_t)g_get_real_time() * 1000;
+    time = in(RTC, 4);
+    time |= in(RTC + 4, 4) << 32;
+    assert_true(time + 1000000000u >= before);
+    assert_true(time <= (uint64_t)g_get_real_time() * 1000 + 1000000000u);
+    free_machine();
+}
+
+static void uart_has_its_registers(void **state)
+{
+    (void)state;
+    build_machine("");
+    out(UART + 7, 1, 0x5a); /* scratch */
+    assert_int_equal(in(UART + 7, 1), 0x5a);
+    assert_int_equal(in(UART + 5, 1) & 0x60, 0x60); /* nothing to send */
+    out(UART + 3, 1, 0x80); /* divisor latch */
+    out(UART, 1, 0x34);
+    out(UART + 1, 1, 0x12);
+    assert_int_equal(in(UART, 1), 0x34);
+    out(UART + 3, 1, 0x03);
+    out(UART + 4, 1, 0x10); /* loop back */
+    out(UART, 1, 'x');
+    assert_int_equal(in(UART + 5, 1) & 1, 1);
+    assert_int_equal(in(UART, 1), 'x');
+    free_machine();
+}
+
+/* ---- the whole ---- */
+
+static void device_tree_is_what_firmware_expects(void **state)
+{
+    static const char *const paths[] = {
+        "/cpus/cpu@0", "/cpus/cpu@1", "/memory@80000000",
+        "/soc/serial@10000000", "/soc/interrupt-controller@c000000",
+        "/soc/clint@2000000", "/soc/rtc@101000", "/soc/flash@20000000",
+        "/soc/virtio_mmio@10001000"};
+    GBytes *tree;
+    const void *blob;
+    int length;
+
+    (void)state;
+    build_machine("");
+    tree = tn_machine_device_tree(b.machine, NULL);
+    blob = g_bytes_get_data(tree, NULL);
+    assert_int_equal(fdt_check_full(blob, g_bytes_get_size(tree)), 0);
+    for (guint i = 0; i < G_N_ELEMENTS(paths); i++)
+        assert_true(fdt_path_offset(blob, paths[i]) > 0);
+    assert_string_equal(fdt_getprop(blob, 0, "compatible", &length),
+                        "riscv-virtio");
+    assert_string_equal(fdt_getprop(blob, fdt_path_offset(blob, "/chosen"),
+                                    "stdout-path", &length),
+                        "/soc/serial@10000000");
+    assert_non_null(fdt_getprop(blob, fdt_path_offset(blob, "/cpus"),
+                                "timebase-frequency", &length));
+    g_bytes_unref(tree);
+    free_machine();
+}
+
+static void state_of_all_parts_comes_back(void **state)
+{
+    struct tn_error error = TN_ERROR_INIT;
+    GBytes *saved, *again;
+
+    (void)state;
+    build_machine("");
+    out(UART + 7, 1, 0x77);
+    out(PLIC + 4 * 40, 4, 3);
+    command(FLASH1, 0x90);
+    saved = tn_machine_save_state(b.machine, &error);
+    if (error.text)
+        print_message("%s\n", error.text);
+    assert_non_null(saved);
+    out(UART + 7, 1, 0);
+    assert_int_equal(tn_machine_load_state(b.machine, saved, &error), 0);
+    assert_int_equal(in(UART + 7, 1), 0x77);
+    assert_int_equal(in(PLIC + 4 * 40, 4), 3);
+    assert_int_equal(in(FLASH1, 4), 0x00890089);
+    again = tn_machine_save_state(b.machine, NULL);
+    assert_true(g_bytes_equal(saved, again));
+    g_bytes_unref(saved);
+    g_bytes_unref(again);
+    free_machine();
+}
+
+/* Anything at any register of anything: nothing breaks. */
+static void random_accesses_are_harmless(void **state)
+{
+    static const struct {
+        uint64_t start, bytes;
+    } windows[] = {{FINISHER, 0x1000},     {RTC, 0x1000},
+                   {CLINT, 0x10000},       {PLIC, 0x2000},
+                   {PLIC + 0x2000, 0x1000}, {PLIC + 0x200000, 0x8000},
+                   {UART, 0x100},          {0x10001000, 0x8000},
+                   {FLASH1, 0x100},        {FLASH1 + 0x1ffff00, 0x200},
+                   {0x30000000, 0x10000},  {0x1000, 0x1000}};
+    g_autoptr(GRand) random = g_rand_new_with_seed(99);
+
+    (void)state;
+    build_machine("[device entropy]\ncomponent = virtio-rng\n");
+    clock_start(b.machine);
+    for (guint i = 0; i < 300000; i++) {
+        guint w = (guint)g_rand_int_range(random, 0, G_N_ELEMENTS(windows));
+        uint32_t bytes = 1u << g_rand_int_range(random, 0, 4);
+        uint64_t address =
+            windows[w].start +
+            (uint64_t)g_rand_int_range(random, 0, (gint32)windows[w].bytes);
+        uint64_t value = g_rand_int(random);
+
+        if (g_rand_int_range(random, 0, 4))
+            address &= ~(uint64_t)(bytes - 1);
+        if (g_rand_int_range(random, 0, 3) == 0)
+            value &= 0xff;
+        if (g_rand_boolean(random))
+            host_guestmem.io_write(b.host, address, bytes,
+                                   value << 32 | value);
+        else
+            host_guestmem.io_read(b.host, address, bytes, &value);
+        if (i % 50000 == 49999)
+            for (guint j = 0; j < b.machine->instances->len; j++)
+                instance_reset(g_ptr_array_index(b.machine->instances, j),
+                               TN_RESET_WARM);
+    }
+    clock_stop(b.machine);
+    free_machine();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flash_answers_the_query),
+        cmocka_unit_test(flash_is_programmed_erased_and_kept),
+        cmocka_unit_test(read_only_flash_refuses),
+        cmocka_unit_test(plic_claims_by_priority),
+        cmocka_unit_test(aclint_interrupts_harts),
+        cmocka_unit_test(finisher_asks_for_the_end),
+        cmocka_unit_test(rtc_tells_the_time),
+        cmocka_unit_test(uart_has_its_registers),
+        cmocka_unit_test(device_tree_is_what_firmware_expects),
+        cmocka_unit_test(state_of_all_parts_comes_back),
+        cmocka_unit_test(random_accesses_are_harmless),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
