@@ -8,6 +8,7 @@
 
 #include <tenon/tree.h>
 
+#include "core/block/disk.h"
 #include "core/chr/chr.h"
 #include "core/machine/machine.h"
 #include "core/util/log.h"
@@ -155,6 +156,7 @@ static int run_machine(const struct tn_machine_desc *desc)
     int status;
 
     tn_chr_register();
+    tn_block_register();
     tn_status("%s: loading plugins, firmware and images", desc->name);
     run.machine = tn_machine_new(desc, &code, &error);
     if (!run.machine)
