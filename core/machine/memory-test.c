@@ -14,7 +14,8 @@
 #define SPACE 4096u
 #define N_REGIONS 24
 
-/* ---- random histories against a model that looks at one byte at a time ---- */
+/* ---- random histories against a model that looks at one byte at a time ----
+ */
 
 struct model {
     enum region_kind kind;
@@ -71,8 +72,7 @@ static int model_find(int container, uint64_t address, uint64_t *offset,
         if (best < 0 || depth > 20)
             return -1;
         tried[best] = TRUE;
-        found = model_enter(best, address - models[best].offset, offset,
-                            depth);
+        found = model_enter(best, address - models[best].offset, offset, depth);
         if (found >= 0)
             return found;
     }
@@ -120,8 +120,9 @@ static void make_regions(struct tn_host *host, GRand *random)
 
         *m = (struct model){.parent = -2};
         m->bytes = 1 + (uint64_t)g_rand_int_range(random, 0, 700);
-        m->kind = i < 10 ? REGION_MMIO : i < 16 ? REGION_CONTAINER
-                                                : REGION_ALIAS;
+        m->kind = i < 10   ? REGION_MMIO
+                  : i < 16 ? REGION_CONTAINER
+                           : REGION_ALIAS;
         if (m->kind == REGION_MMIO) {
             m->region =
                 host_memory.new_mmio(host, "r", m->bytes, &plain_ops, NULL);
@@ -131,13 +132,13 @@ static void make_regions(struct tn_host *host, GRand *random)
             m->target = g_rand_int_range(random, 0, i);
             m->target_offset = (uint64_t)g_rand_int_range(
                 random, 0, (gint32)models[m->target].bytes);
-            m->bytes = 1 + (uint64_t)g_rand_int_range(
-                               random, 0,
-                               (gint32)(models[m->target].bytes -
-                                        m->target_offset));
-            m->region = host_memory.new_alias(
-                host, "a", models[m->target].region, m->target_offset,
-                m->bytes);
+            m->bytes =
+                1 + (uint64_t)g_rand_int_range(
+                        random, 0,
+                        (gint32)(models[m->target].bytes - m->target_offset));
+            m->region =
+                host_memory.new_alias(host, "a", models[m->target].region,
+                                      m->target_offset, m->bytes);
         }
         assert_non_null(m->region);
     }
@@ -239,8 +240,8 @@ static void accesses_of_all_shapes(void **state)
                                         .read = bytes_read,
                                         .write = bytes_write};
             struct tn_machine *machine = test_machine(&device, 1, 0);
-            struct tn_region *region = host_memory.new_mmio(
-                device.host, "bytes", 64, &ops, &bytes);
+            struct tn_region *region =
+                host_memory.new_mmio(device.host, "bytes", 64, &ops, &bytes);
             uint8_t model[64];
 
             bytes.sizes = 0;
@@ -252,16 +253,15 @@ static void accesses_of_all_shapes(void **state)
                     uint64_t value = 0, expected = 0;
 
                     memcpy(&expected, model + at, size);
-                    assert_int_equal(host_guestmem.io_read(
-                                         device.host, 0x1000 + at, size,
-                                         &value),
+                    assert_int_equal(host_guestmem.io_read(device.host,
+                                                           0x1000 + at, size,
+                                                           &value),
                                      0);
                     assert_int_equal(value, expected);
                     value = 0x0123456789abcdefu * (at + size);
                     memcpy(model + at, &value, size);
-                    assert_int_equal(host_guestmem.io_write(device.host,
-                                                            0x1000 + at, size,
-                                                            value),
+                    assert_int_equal(host_guestmem.io_write(
+                                         device.host, 0x1000 + at, size, value),
                                      0);
                     assert_memory_equal(model, bytes.bytes, 64);
                 }
@@ -321,10 +321,9 @@ static void unsound_regions_are_refused(void **state)
     assert_null(
         host_memory.new_ram(device.host, "x", (uint64_t)1 << 60, 0, NULL));
     container = host_memory.new_container(device.host, "c", 100);
-    assert_null(
-        host_memory.new_alias(device.host, "x", container, 50, 51));
-    assert_int_equal(
-        host_memory.map(device.host, container, container, 0, 0), -EINVAL);
+    assert_null(host_memory.new_alias(device.host, "x", container, 50, 51));
+    assert_int_equal(host_memory.map(device.host, container, container, 0, 0),
+                     -EINVAL);
     test_end(machine);
 }
 
@@ -364,8 +363,8 @@ static void dma_into_own_registers_is_refused(void **state)
         d.host = device.host;
         region = host_memory.new_mmio(device.host, "dma", 4096, &ops, &d);
         host_memory.map(device.host, region, NULL, 0x100000, 0);
-        assert_int_equal(
-            host_guestmem.io_write(device.host, 0x100000, 4, 1), 0);
+        assert_int_equal(host_guestmem.io_write(device.host, 0x100000, 4, 1),
+                         0);
         assert_int_equal(d.to_self, -EFAULT);
         assert_int_equal(d.read_self, -EFAULT);
         assert_int_equal(d.to_ram, 0);
@@ -388,15 +387,14 @@ static void dma_is_bounds_checked(void **state)
         host_memory.dma_read(device.host, UINT64_MAX - 10, buffer, 64),
         -EFAULT);
     assert_int_equal(host_memory.dma_read(device.host, 0, buffer, 0), 0);
-    assert_non_null(host_memory.dma_map(device.host, (1 << 20) - 32, &bytes,
-                                        TN_DMA_WRITE));
+    assert_non_null(
+        host_memory.dma_map(device.host, (1 << 20) - 32, &bytes, TN_DMA_WRITE));
     assert_int_equal(bytes, 32);
     bytes = UINT64_MAX;
     assert_non_null(host_memory.dma_map(device.host, 0, &bytes, TN_DMA_READ));
     assert_int_equal(bytes, 1 << 20);
     bytes = 8;
-    assert_null(host_memory.dma_map(device.host, 1 << 20, &bytes,
-                                    TN_DMA_READ));
+    assert_null(host_memory.dma_map(device.host, 1 << 20, &bytes, TN_DMA_READ));
     assert_int_equal(bytes, 0);
     test_end(machine);
 }
@@ -414,8 +412,7 @@ static void rom_is_read_only_but_core_can_fill_it(void **state)
     host_memory.map(device.host, rom, NULL, 0x1000, 0);
     assert_int_equal(host_memory.dma_write(device.host, 0x1000, &value, 8), 0);
     assert_int_equal(*(uint8_t *)memory, 0);
-    assert_null(
-        host_memory.dma_map(device.host, 0x1000, &bytes, TN_DMA_WRITE));
+    assert_null(host_memory.dma_map(device.host, 0x1000, &bytes, TN_DMA_WRITE));
     assert_int_equal(memory_write(machine, 0x1000, &value, 8, TRUE), 0);
     assert_int_equal(*(uint8_t *)memory, 0x55);
     test_end(machine);
@@ -497,9 +494,8 @@ static void readers_never_see_half_a_change(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
         threads[i] = g_thread_new("reader", reader, &device);
     for (guint i = 0; i < 3000; i++) {
-        struct tn_region *above =
-            host_memory.new_mmio(device.host, "2", 16, &constant_ops,
-                                 GUINT_TO_POINTER(2 + i % 2));
+        struct tn_region *above = host_memory.new_mmio(
+            device.host, "2", 16, &constant_ops, GUINT_TO_POINTER(2 + i % 2));
 
         host_memory.map(device.host, above, NULL, 0x1000, 1);
         if (i % 3 == 0)

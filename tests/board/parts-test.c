@@ -51,8 +51,7 @@ static void add_plugins(struct tn_registry *registry)
     assert_non_null(directory);
     while ((name = g_dir_read_name(directory))) {
         g_autofree char *so = g_strconcat(name, ".so", NULL);
-        g_autofree char *path =
-            g_build_filename(top, name, ".libs", so, NULL);
+        g_autofree char *path = g_build_filename(top, name, ".libs", so, NULL);
 
         if (g_file_test(path, G_FILE_TEST_EXISTS))
             assert_int_equal(tn_registry_add_file(registry, path, NULL), 0);
@@ -73,9 +72,9 @@ static void build_machine(const char *more)
     assert_true(g_file_set_contents(b.file, text, -1, NULL));
     b.desc = tn_config_load(&source, b.registry, diagnostics);
     for (guint i = 0; i < diagnostics->list->len; i++)
-        print_message("%s\n",
-                      ((struct tn_diagnostic *)diagnostics->list->pdata[i])
-                          ->text);
+        print_message(
+            "%s\n",
+            ((struct tn_diagnostic *)diagnostics->list->pdata[i])->text);
     tn_diagnostics_free(diagnostics);
     assert_non_null(b.desc);
     b.machine = tn_machine_new(b.desc, NULL, &error);
@@ -162,7 +161,7 @@ static void flash_answers_the_query(void **state)
     assert_int_equal(in(FLASH1 + 0x10 * 4, 4), 'Q' | 'Q' << 16);
     assert_int_equal(in(FLASH1 + 0x11 * 4, 4), 'R' | 'R' << 16);
     assert_int_equal(in(FLASH1 + 0x12 * 4, 2), 'Y');
-    assert_int_equal(in(FLASH1 + 0x27 * 4, 1), 24); /* 16 MiB a chip */
+    assert_int_equal(in(FLASH1 + 0x27 * 4, 1), 24);  /* 16 MiB a chip */
     assert_int_equal(in(FLASH1 + 0x2d * 4, 1), 127); /* sectors less one */
     command(FLASH1, 0x90);
     assert_int_equal(in(FLASH1, 4), 0x00890089);
@@ -321,7 +320,7 @@ static void uart_has_its_registers(void **state)
     out(UART + 7, 1, 0x5a); /* scratch */
     assert_int_equal(in(UART + 7, 1), 0x5a);
     assert_int_equal(in(UART + 5, 1) & 0x60, 0x60); /* nothing to send */
-    out(UART + 3, 1, 0x80); /* divisor latch */
+    out(UART + 3, 1, 0x80);                         /* divisor latch */
     out(UART, 1, 0x34);
     out(UART + 1, 1, 0x12);
     assert_int_equal(in(UART, 1), 0x34);
@@ -400,11 +399,15 @@ static void fw_cfg_files_come_by_dma(void **state)
 
 static void device_tree_is_what_firmware_expects(void **state)
 {
-    static const char *const paths[] = {
-        "/cpus/cpu@0", "/cpus/cpu@1", "/memory@80000000",
-        "/soc/serial@10000000", "/soc/interrupt-controller@c000000",
-        "/soc/clint@2000000", "/soc/rtc@101000", "/soc/flash@20000000",
-        "/soc/virtio_mmio@10001000"};
+    static const char *const paths[] = {"/cpus/cpu@0",
+                                        "/cpus/cpu@1",
+                                        "/memory@80000000",
+                                        "/soc/serial@10000000",
+                                        "/soc/interrupt-controller@c000000",
+                                        "/soc/clint@2000000",
+                                        "/soc/rtc@101000",
+                                        "/soc/flash@20000000",
+                                        "/soc/virtio_mmio@10001000"};
     GBytes *tree;
     const void *blob;
     int length;
@@ -458,12 +461,13 @@ static void random_accesses_are_harmless(void **state)
 {
     static const struct {
         uint64_t start, bytes;
-    } windows[] = {{FINISHER, 0x1000},     {RTC, 0x1000},
-                   {CLINT, 0x10000},       {PLIC, 0x2000},
+    } windows[] = {{FINISHER, 0x1000},      {RTC, 0x1000},
+                   {CLINT, 0x10000},        {PLIC, 0x2000},
                    {PLIC + 0x2000, 0x1000}, {PLIC + 0x200000, 0x8000},
-                   {UART, 0x100},          {0x10001000, 0x8000},
-                   {FLASH1, 0x100},        {FLASH1 + 0x1ffff00, 0x200},
-                   {0x30000000, 0x10000}, {FW_CFG, 0x18},  {0x1000, 0x1000}};
+                   {UART, 0x100},           {0x10001000, 0x8000},
+                   {FLASH1, 0x100},         {FLASH1 + 0x1ffff00, 0x200},
+                   {0x30000000, 0x10000},   {FW_CFG, 0x18},
+                   {0x1000, 0x1000}};
     g_autoptr(GRand) random = g_rand_new_with_seed(99);
 
     (void)state;
@@ -482,8 +486,7 @@ static void random_accesses_are_harmless(void **state)
         if (g_rand_int_range(random, 0, 3) == 0)
             value &= 0xff;
         if (g_rand_boolean(random))
-            host_guestmem.io_write(b.host, address, bytes,
-                                   value << 32 | value);
+            host_guestmem.io_write(b.host, address, bytes, value << 32 | value);
         else
             host_guestmem.io_read(b.host, address, bytes, &value);
         if (i % 50000 == 49999)
