@@ -205,6 +205,8 @@ static int32_t boot_realize(void *self, struct tn_error *error)
     b->services = tn_service(b->host, TN_HOST_BOOT);
     b->memory = tn_service(b->host, TN_HOST_MEMORY);
     b->props = tn_service(b->host, TN_HOST_PROPS);
+    if (!b->services || !b->memory)
+        return tn_fail(b->host, error, -ENOSYS, "the host lacks a service");
     b->rom_address = b->props->get_uint(b->host, "reset");
     b->flash = b->props->get_uint(b->host, "flash");
     b->rom = b->memory->new_ram(b->host, "reset-rom", RESET_ROM_BYTES,

@@ -28,6 +28,8 @@
 #define FINISHER 0x00100000u
 #define RTC 0x00101000u
 #define UART 0x10000000u
+#define FW_CFG 0x10100000u
+#define RAM 0x80000000u
 
 struct board {
     struct tn_registry *registry;
@@ -331,6 +333,69 @@ static void uart_has_its_registers(void **state)
     free_machine();
 }
 
+/* ---- firmware configuration ---- */
+
+static void select_key(uint32_t key)
+{
+    out(FW_CFG + 8, 2, (key >> 8 | key << 8) & 0xffff);
+}
+
+static void fw_cfg_items_are_read(void **state)
+{
+    (void)state;
+    build_machine("[device fw-cfg]\ncmdline = hello\n");
+    select_key(0);
+    assert_int_equal(in(FW_CFG, 1), 'Q');
+    assert_int_equal(in(FW_CFG, 2), 'E' | 'M' << 8);
+    assert_int_equal(in(FW_CFG, 8), 'U'); /* zeroes after the end */
+    select_key(5);
+    assert_int_equal(in(FW_CFG, 2), 2); /* CPUs */
+    select_key(0x15);
+    assert_int_equal(in(FW_CFG, 4), 'h' | 'e' << 8 | 'l' << 16 | 'l' << 24);
+    select_key(0x3ffe);
+    assert_int_equal(in(FW_CFG, 8), 0);
+    assert_int_equal(in(FW_CFG + 16, 8), GUINT64_FROM_BE(0x51454d5520434647));
+    free_machine();
+}
+
+static void fw_cfg_files_come_by_dma(void **state)
+{
+    g_autofree char *more = g_strdup_printf(
+        "[device fw-cfg]\nfiles = opt/org.example/a=%s\n", b.file);
+    uint32_t access[4], control = 1;
+    uint8_t directory[68];
+    char start[10] = "";
+
+    (void)state;
+    build_machine(more);
+    access[0] = GUINT32_TO_BE(0x19u << 16 | 0x8 | 0x2); /* select, read */
+    access[1] = GUINT32_TO_BE(sizeof directory);
+    access[2] = 0;
+    access[3] = GUINT32_TO_BE(RAM + 0x100);
+    host_memory.dma_write(b.host, RAM, access, sizeof access);
+    out(FW_CFG + 16, 4, 0);
+    out(FW_CFG + 20, 4, GUINT32_TO_BE(RAM));
+    host_memory.dma_read(b.host, RAM, &control, 4);
+    assert_int_equal(control, 0);
+    host_memory.dma_read(b.host, RAM + 0x100, directory, sizeof directory);
+    assert_int_equal(directory[3], 1);
+    assert_int_equal(directory[9], 0x20);
+    assert_string_equal((char *)directory + 12, "opt/org.example/a");
+    access[0] = GUINT32_TO_BE(0x20u << 16 | 0x8 | 0x2);
+    access[1] = GUINT32_TO_BE(9);
+    host_memory.dma_write(b.host, RAM, access, sizeof access);
+    out(FW_CFG + 16, 8, GUINT64_TO_BE((uint64_t)RAM));
+    host_memory.dma_read(b.host, RAM + 0x100, start, 9);
+    assert_string_equal(start, "[machine]");
+    /* Into its own registers: refused, and said so. */
+    access[3] = GUINT32_TO_BE(FW_CFG);
+    host_memory.dma_write(b.host, RAM, access, sizeof access);
+    out(FW_CFG + 16, 8, GUINT64_TO_BE((uint64_t)RAM));
+    host_memory.dma_read(b.host, RAM, &control, 4);
+    assert_int_equal(GUINT32_FROM_BE(control), 1);
+    free_machine();
+}
+
 /* ---- the whole ---- */
 
 static void device_tree_is_what_firmware_expects(void **state)
@@ -398,7 +463,7 @@ static void random_accesses_are_harmless(void **state)
                    {PLIC + 0x2000, 0x1000}, {PLIC + 0x200000, 0x8000},
                    {UART, 0x100},          {0x10001000, 0x8000},
                    {FLASH1, 0x100},        {FLASH1 + 0x1ffff00, 0x200},
-                   {0x30000000, 0x10000},  {0x1000, 0x1000}};
+                   {0x30000000, 0x10000}, {FW_CFG, 0x18},  {0x1000, 0x1000}};
     g_autoptr(GRand) random = g_rand_new_with_seed(99);
 
     (void)state;
@@ -441,6 +506,8 @@ int main(void)
         cmocka_unit_test(finisher_asks_for_the_end),
         cmocka_unit_test(rtc_tells_the_time),
         cmocka_unit_test(uart_has_its_registers),
+        cmocka_unit_test(fw_cfg_items_are_read),
+        cmocka_unit_test(fw_cfg_files_come_by_dma),
         cmocka_unit_test(device_tree_is_what_firmware_expects),
         cmocka_unit_test(state_of_all_parts_comes_back),
         cmocka_unit_test(random_accesses_are_harmless),
