@@ -217,20 +217,15 @@ static const struct tn_component_ops flash_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "flash-cfi",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "flash-cfi",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "NOR flash with the Common Flash Interface"},
 };
 
 #define PROPERTIES 4
 TN_COMPONENT_INFO(flash_info, PROPERTIES) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, flash_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES),
-             .id = "flash-cfi",
+    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES), .id = "flash-cfi",
              .summary = "NOR flash, two 16-bit chips, Intel command set"},
     .properties =
         {
