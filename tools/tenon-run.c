@@ -8,8 +8,10 @@
 
 #include <tenon/tree.h>
 
+#include "core/block/disk.h"
 #include "core/chr/chr.h"
 #include "core/machine/machine.h"
+#include "core/net/net.h"
 #include "core/util/log.h"
 #include "tools/tool.h"
 
@@ -155,6 +157,8 @@ static int run_machine(const struct tn_machine_desc *desc)
     int status;
 
     tn_chr_register();
+    tn_net_register();
+    tn_block_register();
     tn_status("%s: loading plugins, firmware and images", desc->name);
     run.machine = tn_machine_new(desc, &code, &error);
     if (!run.machine)
