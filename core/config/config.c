@@ -35,6 +35,15 @@ static struct tn_machine_desc *new_desc(const struct tn_config_source *source)
     return desc;
 }
 
+static void resolve(struct tn_resolver *resolver)
+{
+    tn_resolve_settings(resolver);
+    tn_resolve_instances(resolver);
+    tn_resolve_buses(resolver);
+    tn_resolve_wiring(resolver);
+    tn_resolve_order(resolver);
+}
+
 struct tn_machine_desc *tn_config_load(const struct tn_config_source *source,
                                        struct tn_registry *registry,
                                        struct tn_diagnostics *diagnostics)
@@ -45,18 +54,17 @@ struct tn_machine_desc *tn_config_load(const struct tn_config_source *source,
         .registry = registry,
         .diagnostics = diagnostics,
         .sections = tn_gather(source, &board, diagnostics),
-        .desc = new_desc(source),
-        .all = g_ptr_array_new(),
-        .section_of = g_hash_table_new(NULL, NULL),
     };
 
+    if (!resolver.sections)
+        return NULL;
+    resolver.desc = new_desc(source);
+    resolver.desc->registry = registry;
+    resolver.all = g_ptr_array_new();
+    resolver.section_of = g_hash_table_new(NULL, NULL);
     if (board)
         resolver.desc->board = g_canonicalize_filename(board, NULL);
-    tn_resolve_settings(&resolver);
-    tn_resolve_instances(&resolver);
-    tn_resolve_buses(&resolver);
-    tn_resolve_wiring(&resolver);
-    tn_resolve_order(&resolver);
+    resolve(&resolver);
     g_ptr_array_free(resolver.all, TRUE);
     g_hash_table_destroy(resolver.section_of);
     tn_sections_free(resolver.sections);

@@ -62,8 +62,12 @@ struct tn_sections *tn_gather(const struct tn_config_source *source,
     const struct tn_key *key;
 
     *board = NULL;
-    if (source->file)
-        tn_sections_read_file(file, source->file, diagnostics);
+    if (source->file &&
+        !tn_sections_read_file(file, source->file, diagnostics)) {
+        tn_sections_free(file);
+        tn_sections_free(settings);
+        return NULL;
+    }
     for (guint i = 0; source->settings && source->settings[i]; i++)
         tn_sections_read_setting(settings, source->settings[i], diagnostics);
     key = find_key(settings, "machine", "board");

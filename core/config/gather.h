@@ -9,7 +9,8 @@
 #include "core/config/config.h"
 #include "core/config/sections.h"
 
-/* *BOARD is set to the board file's path or NULL; free it with g_free(). */
+/* NULL, after reporting, if the machine file cannot be read. *BOARD is set to
+ * the board file's path or NULL; free it with g_free(). */
 struct tn_sections *tn_gather(const struct tn_config_source *source,
                               char **board, struct tn_diagnostics *diagnostics);
 

@@ -97,6 +97,8 @@ struct tn_machine_desc {
     struct tn_instance_desc *boot;   /* in `instances`; NULL: CPUs start at
                                         their reset address */
     GPtrArray *blocks;               /* of struct tn_block_desc * */
+    struct tn_registry *registry;    /* that it was made from: the block
+                                        engine finds formats there */
 };
 
 /* The kernel, initrd, cmdline, firmware and dtb of [machine] are properties of

@@ -55,8 +55,7 @@ static gboolean owned(struct instance *instance, struct tn_region *region,
 
 static struct tn_region *new_mmio(struct tn_host *host, const char *name,
                                   uint64_t bytes,
-                                  const struct tn_region_ops *ops,
-                                  void *opaque)
+                                  const struct tn_region_ops *ops, void *opaque)
 {
     struct instance *instance = instance_of(host);
     struct tn_region_ops limits;
@@ -300,6 +299,38 @@ static int32_t region_address(struct tn_host *host, uint32_t index,
     return 0;
 }
 
+static int32_t discard(struct tn_host *host, uint64_t address, uint64_t bytes)
+{
+    struct tn_machine *machine = instance_of(host)->machine;
+
+    if ((address | bytes) & (RAM_PAGE - 1) ||
+        (bytes && address + (bytes - 1) < address))
+        return -EINVAL;
+    while (bytes) {
+        struct ram_block *ram = NULL;
+        struct place place;
+        uint64_t piece = 0;
+        int32_t rc;
+
+        epoch_enter();
+        if (memory_lookup(machine, address, &place) &&
+            !(place.flags & (RANGE_DEVICE | RANGE_READ_ONLY))) {
+            ram = place.region->ram;
+            piece = place.left < bytes - 1 ? place.left + 1 : bytes;
+        }
+        epoch_exit();
+        if (!ram || (place.offset | piece) & (RAM_PAGE - 1))
+            return -EFAULT;
+        rc = ram_discard_pages(ram, place.offset, piece);
+        if (rc)
+            return rc;
+        ram_written(machine, ram, place.offset, piece);
+        address += piece;
+        bytes -= piece;
+    }
+    return 0;
+}
+
 const struct tn_memory host_memory = {
     .size = sizeof(struct tn_memory),
     .new_mmio = new_mmio,
@@ -319,4 +350,5 @@ const struct tn_memory host_memory = {
     .dma_dirty = dma_dirty,
     .generation = generation,
     .region_address = region_address,
+    .discard = discard,
 };

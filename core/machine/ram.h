@@ -36,7 +36,7 @@ struct ram_block {
 struct ram_set {
     _Atomic(struct ram_block *) blocks;
     uint64_t next_offset; /* under memory.map_lock */
-    uint64_t limit; /* of the number space; constant */
+    uint64_t limit;       /* of the number space; constant */
 };
 
 /* The number space is fixed from the start, since accelerators size tables by
@@ -49,6 +49,9 @@ int32_t ram_new(struct tn_machine *machine, const char *name, uint64_t bytes,
                 struct tn_error *error);
 /* Give the pages back to the host; the block stays, reading as zero. */
 void ram_discard(struct ram_block *block);
+/* The same for whole pages of it. 0 or a negative errno. */
+int32_t ram_discard_pages(struct ram_block *block, uint64_t offset,
+                          uint64_t bytes);
 void ram_free_all(struct ram_set *set);
 struct ram_block *ram_find(struct ram_set *set, const void *memory);
 

@@ -24,15 +24,25 @@ static void add(struct tn_registry *registry, const char *directory,
         tn_warning("plugin directory: %s", tn_error_text(&error, code));
 }
 
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* Each plugin's directory in the build tree has libtool's .libs. */
 static void add_build_tree(struct tn_registry *registry, const char *build)
 {
     g_autofree char *plugins = g_build_filename(build, "plugins", NULL);
     g_autoptr(GDir) dir = g_dir_open(plugins, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     const char *name;
 
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *libs = g_build_filename(plugins, name, ".libs", NULL);
+    while (dir && (name = g_dir_read_name(dir)))
+        g_ptr_array_add(names, g_strdup(name));
+    g_ptr_array_sort(names, compare_names);
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *libs =
+            g_build_filename(plugins, names->pdata[i], ".libs", NULL);
 
         if (g_file_test(libs, G_FILE_TEST_IS_DIR))
             add(registry, libs, TRUE);

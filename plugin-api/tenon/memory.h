@@ -120,6 +120,12 @@ struct tn_memory {
      * -ENOENT. For device tree nodes. */
     int32_t (*region_address)(struct tn_host *host, uint32_t index,
                               uint64_t *address, uint64_t *bytes);
+    /* [any] The guest needs the content of this RAM no more: give the host's
+     * memory back. It reads as zero afterwards. Whole 4 KiB pages. 0, -EFAULT
+     * where part of it is not writable RAM, or another negative errno; a part
+     * may have been given back then. */
+    int32_t (*discard)(struct tn_host *host, uint64_t address,
+                       uint64_t bytes);
 };
 
 #ifdef __cplusplus

@@ -196,6 +196,11 @@ struct tn_virtio_transport {
     /* [any, unlocked] As if the driver had notified QUEUE: notify() runs soon
      * on the I/O thread. For work put off, and after start(). */
     void (*kick)(struct tn_virtio *virtio, uint32_t queue);
+    /* The guest's address of in[PIECE] of CHAIN, as the driver gave it. For
+     * devices whose buffers are themselves what is meant (balloon). */
+    uint64_t (*in_address)(struct tn_virtio *virtio,
+                           const struct tn_virtio_chain *chain,
+                           uint32_t piece);
 };
 
 /* ---- helpers for devices ---- */

@@ -8,7 +8,9 @@
 static void collect_flags(struct tcg_cpu *tc)
 {
     if (tc->fp.env.flags) {
-        tc->cpu->fp_flags |= ir_fp_flags(tc->fp.env.flags);
+        /* DENORMAL is left out: generated code does not gather it. */
+        tc->cpu->fp_flags |=
+            ir_fp_flags(tc->fp.env.flags) & ~TN_FPE_DENORMAL;
         tc->fp.env.flags = 0;
     }
 }

@@ -23,7 +23,7 @@ static const struct tcg_site *site_of(struct tcg_cpu *tc, struct tcg_unit **u)
     return NULL;
 }
 
-_Noreturn void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e)
+__attribute__((noreturn)) void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e)
 {
     struct tcg_cpu *tc = tcg_cpu_of(cpu);
     const struct tcg_site *s;
@@ -42,7 +42,7 @@ _Noreturn void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e)
     host_leave(tc, LEAVE_EXCEPTION);
 }
 
-_Noreturn static void raise_fault(struct tcg_cpu *tc, uint32_t code,
+__attribute__((noreturn)) static void raise_fault(struct tcg_cpu *tc, uint32_t code,
                                   uint32_t access, uint64_t va)
 {
     struct tn_exception e = {.size = sizeof e, .code = code, .access = access,

@@ -343,7 +343,7 @@ bool mem_cas(struct tcg_cpu *tc, const struct tcg_place *p, uint64_t *expected,
 uint64_t mem_read(const uint8_t *p, uint32_t bytes);
 void mem_probe(struct tcg_cpu *tc, uint64_t va, uint32_t access,
                uint32_t mode);
-_Noreturn void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e);
+__attribute__((noreturn)) void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e);
 extern const struct tn_cpu_services tcg_services;
 
 /* tcg-tlb.c: spaces and their TLBs. */
@@ -435,7 +435,7 @@ void host_gen_free(struct gen *g);
 int host_generate(struct tcg_cpu *tc, struct tcg_unit *u);
 /* Run from CODE until something comes up: LEAVE_*. */
 uint32_t host_enter(struct tcg_cpu *tc, const void *code);
-_Noreturn void host_leave(struct tcg_cpu *tc, uint32_t reason);
+__attribute__((noreturn)) void host_leave(struct tcg_cpu *tc, uint32_t reason);
 /* Set a link's displacement (NULL: back to its stub). */
 void host_patch(struct tcg *t, struct tcg_link *link, const uint8_t *target);
 /* The unit's body becomes a way out to the run loop. */

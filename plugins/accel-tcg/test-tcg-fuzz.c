@@ -489,8 +489,15 @@ static void make(struct tn_ir_unit *u)
             break;
         case 11:
             if (fp && below(4) == 0) {
-                v = below(2) ? tn_ir(u, TN_OP_FP_GET_FLAGS, TN_I64, 0, 0, 0, 0)
-                             : tn_const(u, TN_I64, below(32));
+                v = tn_const(u, TN_I64, below(32));
+                if (below(2)) {
+                    uint32_t k = tn_ir(u, TN_OP_FP_GET_FLAGS, TN_I8, 0, 0, 0,
+                                       0);
+
+                    v = tn_const(u, TN_I64, 0x1f);
+                    k = tn_ir(u, TN_OP_ZEXT, TN_I64, 0, k, TN_I8, 0);
+                    v = tn_op2(u, TN_OP_AND, TN_I64, k, v);
+                }
                 tn_ir(u, TN_OP_FP_SET_FLAGS, TN_I64, 0, v, 0, 0);
             }
             break;
@@ -696,7 +703,7 @@ static void evaluate(struct oracle *o, const struct tn_ir_op *p, uint32_t i)
     o->fp.rounding = (uint8_t)o->s.cpu.fp_rm;
     if (!ir_eval(&o->fp, p, a, b, c, &r))
         r = z;
-    o->s.cpu.fp_flags |= ir_fp_flags(o->fp.env.flags);
+    o->s.cpu.fp_flags |= ir_fp_flags(o->fp.env.flags) & ~TN_FPE_DENORMAL;
     o->fp.env.flags = 0;
     o->v[i] = r;
 }

@@ -41,6 +41,7 @@
 #define IMPLIES_SVINVAL (HAS(S) | HAS(U))
 #define IMPLIES_SVNAPOT (HAS(S) | HAS(U))
 #define IMPLIES_SVPBMT (HAS(S) | HAS(U))
+#define IMPLIES_SVVPTC (HAS(S) | HAS(U))
 #define IMPLIES_S HAS(U)
 #define IMPLIES_U 0
 const struct riscv_feature riscv_features[N_FEATURES] = {
@@ -54,7 +55,7 @@ const struct riscv_feature riscv_features[N_FEATURES] = {
     (RVG | HAS(C) | HAS(S) | HAS(U) | HAS(ZICNTR) | HAS(ZIHPM) |               \
      HAS(ZICBOM) | HAS(ZICBOP) | HAS(ZICBOZ) | HAS(ZIHINTPAUSE) | HAS(ZAWRS) | \
      HAS(ZFA) | HAS(ZBA) | HAS(ZBB) | HAS(ZBC) | HAS(ZBS) | HAS(SSTC) |        \
-     HAS(SVADU) | HAS(SVINVAL))
+     HAS(SVADU) | HAS(SVINVAL) | HAS(SVVPTC))
 #define EVERYTHING (((1ull << N_FEATURES) - 1) & ~HAS(SVADE))
 
 const struct riscv_model riscv_models[N_MODELS] = {

@@ -14,7 +14,7 @@
 #include <tenon/host.h>
 #include <tenon/target.h>
 
-#include "features.h"
+#include "riscv-features.h"
 
 #define PRIV_U 0u
 #define PRIV_S 1u

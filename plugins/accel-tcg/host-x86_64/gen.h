@@ -89,7 +89,7 @@ struct tcg_host {
     const uint8_t *enter;   /* uint32_t enter(cpu, code) */
     const uint8_t *leave_c; /* void leave_c(cpu, reason) */
     const uint8_t *leave;   /* back to enter()'s caller with eax */
-    const uint8_t *slow_load, *slow_store;
+    const uint8_t *slow_load, *slow_store, *slow_eval;
     const uint8_t *call;    /* C function in rax, arguments in the frame */
     const uint8_t *eval;    /* operation at rax */
     const uint8_t *exit_link; /* link in rax; pc from it */
@@ -215,6 +215,35 @@ struct opnd {
     struct mem mem;
 };
 
+#define VMOVSD_LOAD VEX(1, 3, 0, 0x10)
+#define VMOVSD_STORE VEX(1, 3, 0, 0x11)
+#define VMOVSS_LOAD VEX(1, 2, 0, 0x10)
+#define VMOVSS_STORE VEX(1, 2, 0, 0x11)
+#define VMOVQ_TO_XMM VEX(1, 1, 1, 0x6e)
+#define VMOVQ_FROM_XMM VEX(1, 1, 1, 0x7e)
+#define VANDPS VEX(1, 0, 0, 0x54)
+#define VANDNPS VEX(1, 0, 0, 0x55)
+#define VORPS VEX(1, 0, 0, 0x56)
+#define VXORPS VEX(1, 0, 0, 0x57)
+
+/* Constants of 16 bytes at the start of the code memory. */
+enum {
+    CONSTANT_BOX,
+    CONSTANT_SIGN, /* of f64, then of f32 */
+    CONSTANT_ABS = CONSTANT_SIGN + 2,
+    CONSTANT_NAN = CONSTANT_ABS + 2, /* by profile: f64, f32 */
+    N_CONSTANTS = CONSTANT_NAN + 8,
+};
+
+static inline void vmovaps(struct gen *g, uint32_t dst, uint32_t src)
+{
+    if (dst != src)
+        as_vex_rr(&g->as, VEX(1, 0, 0, 0x28), dst, 0, src);
+}
+
+/* Does the host compute in xmm registers what this operation gives? */
+bool fp_inline(struct gen *g, uint32_t flags);
+
 /* x-gen.c: the unit is too complex. */
 void gen_fail(struct gen *g);
 
@@ -249,11 +278,18 @@ static inline void lock_reg(struct gen *g, uint32_t r)
 {
     g->locked |= 1u << r;
 }
+/* Remember that V is what guest register R holds. */
+void note_alias(struct gen *g, uint32_t r, uint32_t v);
+
+/* x-xmm.c: the same for floating-point values */
 uint32_t use_xmm(struct gen *g, uint32_t v);
+struct opnd use_xmm_opnd(struct gen *g, uint32_t v, uint32_t type);
+void copy_to_xmm(struct gen *g, uint32_t v, uint32_t x);
 uint32_t alloc_xmm(struct gen *g);
 uint32_t def_xmm(struct gen *g, uint32_t i);
 void def_in_xmm(struct gen *g, uint32_t i, uint32_t x);
-void claim_xmm_all(struct gen *g);
+void place_xmm(struct gen *g, uint32_t v, uint32_t x);
+void spill_xmm(struct gen *g, uint32_t x);
 
 /* x-analyse.c */
 bool analyse(struct gen *g);

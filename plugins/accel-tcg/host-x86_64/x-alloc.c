@@ -129,14 +129,8 @@ void evict_all(struct gen *g)
         if (g->owner[order[i]] >= 0)
             spill(g, order[i]);
     for (uint32_t x = 0; x < N_XTEMPS; x++)
-        if (g->xowner[x] >= 0) {
-            struct val *v = &g->val[g->xowner[x]];
-
-            g->xowner[x] = -1;
-            v->loc = LOC_SLOT;
-            v->slot = alloc_slot(g);
-            as_rm(&g->as, 0xd6 | OP_0F | OP_66, x, slot_mem(v->slot));
-        }
+        if (g->xowner[x] >= 0)
+            spill_xmm(g, x);
 }
 
 /* Load guest register R's memory, zero-extended. */
@@ -361,7 +355,13 @@ void preserve_alias(struct gen *g, uint32_t r, uint32_t until)
     g->alias[r] = -1;
     x = &g->val[v];
     if (x->loc == LOC_GREG && (uint32_t)x->greg == r) {
-        if (x->last_use > until) {
+        if (x->last_use > until && g->h->gregs[r].is_xmm) {
+            uint32_t reg = alloc_xmm(g);
+
+            vmovaps(g, reg, g->h->gregs[r].host);
+            place_xmm(g, (uint32_t)v, reg);
+            g->xlocked &= ~(1u << reg);
+        } else if (x->last_use > until) {
             uint32_t reg = alloc_temp(g);
 
             load_greg(g, reg, r);
@@ -373,7 +373,7 @@ void preserve_alias(struct gen *g, uint32_t r, uint32_t until)
     }
 }
 
-static void note_alias(struct gen *g, uint32_t r, uint32_t v)
+void note_alias(struct gen *g, uint32_t r, uint32_t v)
 {
     g->alias[r] = (int32_t)v;
     g->alias_list[g->n_alias++] = r;
@@ -422,7 +422,10 @@ void def_in(struct gen *g, uint32_t i, uint32_t reg)
         x->loc = LOC_GREG;
         x->greg = x->want;
         note_alias(g, r, i);
-        as_mov(&g->as, g->h->gregs[r].host, reg, true);
+        if (g->h->gregs[r].is_xmm)
+            as_vex_rr(&g->as, VMOVQ_TO_XMM, g->h->gregs[r].host, 0, reg);
+        else
+            as_mov(&g->as, g->h->gregs[r].host, reg, true);
         return;
     }
     if (g->owner[reg] >= 0)
@@ -469,6 +472,9 @@ void end_uses(struct gen *g)
         if (v >= 0 && g->val[v].last_use <= g->op)
             free_value(g, (uint32_t)v);
     }
+    for (uint32_t x = 0; x < N_XTEMPS; x++)
+        if (g->xowner[x] >= 0 && g->val[g->xowner[x]].last_use <= g->op)
+            free_value(g, (uint32_t)g->xowner[x]);
     g->locked = 0;
     g->xlocked = 0;
 }
@@ -489,6 +495,12 @@ static void store_greg(struct gen *g, uint32_t r, uint32_t v)
                               (int32_t)const_of(g, v))) {
         as_rm(&g->as, 0xc7 | (k->bytes == 8 ? OP_W : 0), 0, m);
         put32(&g->as, (uint32_t)const_of(g, v));
+        return;
+    }
+    if (k->bytes == 8 && !is_const(g, v) &&
+        (g->val[v].loc == LOC_XMM ||
+         (g->val[v].loc == LOC_GREG && g->h->gregs[g->val[v].greg].is_xmm))) {
+        as_vex_rm(&g->as, VMOVSD_STORE, use_xmm(g, v), 0, m);
         return;
     }
     reg = use_reg(g, v);
@@ -512,23 +524,29 @@ void set_greg(struct gen *g, uint32_t r, uint32_t v)
     preserve_alias(g, r, g->op);
     if (k->host == NO_REG) {
         store_greg(g, r, v);
-        if (k->cacheable && x->loc == LOC_REG && x->backing < 0 &&
+        if (k->cacheable && (x->loc == LOC_REG || x->loc == LOC_XMM) &&
+            x->backing < 0 &&
             x->last_use > g->op && !is_const(g, v) && greg_fits(g, r, v)) {
             x->backing = (int16_t)r;
             note_alias(g, r, v);
         }
         return;
     }
-    if (is_const(g, v))
+    if (k->is_xmm)
+        copy_to_xmm(g, v, k->host);
+    else if (is_const(g, v))
         as_mov_imm(&g->as, k->host, const_of(g, v));
     else
         copy_value(g, v, k->host);
-    if (x->loc == LOC_REG && x->last_use > g->op && !is_const(g, v) &&
+    if (x->loc == (k->is_xmm ? LOC_XMM : LOC_REG) && x->last_use > g->op && !is_const(g, v) &&
         greg_fits(g, r, v)) {
         if (x->backing >= 0)
             g->alias[x->backing] = -1;
         x->backing = -1;
-        g->owner[x->reg] = -1;
+        if (k->is_xmm)
+            g->xowner[x->reg] = -1;
+        else
+            g->owner[x->reg] = -1;
         x->loc = LOC_GREG;
         x->greg = (int16_t)r;
         note_alias(g, r, v);

@@ -67,6 +67,13 @@ static void forward(struct gen *g)
                    !g->val[g->canon[o->a]].is_wide) {
             /* Bits above a value's type are free. */
             g->canon[i] = g->canon[o->a];
+        } else if (o->op == TN_OP_BITCAST && ir_type_bits(o->type) <= 64 &&
+                   ir_type_bits(o->type) == ir_type_bits(o->b)) {
+            g->canon[i] = g->canon[o->a];
+        } else if (o->op == TN_OP_UNBOX &&
+                   ir_at(g, g->canon[o->a])->op == TN_OP_BOX &&
+                   ir_at(g, g->canon[o->a])->b == o->type) {
+            g->canon[i] = g->canon[ir_at(g, g->canon[o->a])->a];
         } else if (o->op == TN_OP_SET && g->h->gregs[o->a].cacheable) {
             known_set(g, o->a, g->canon[o->b]);
         } else if (o->op == TN_OP_LABEL || writes_registers(g, o)) {
@@ -159,6 +166,33 @@ static void backward(struct gen *g)
     }
 }
 
+/* Does the generator compute this in an xmm register? */
+static bool gives_xmm(struct gen *g, const struct tn_ir_op *o)
+{
+    if (!g->h->has_avx || (o->type != TN_F32 && o->type != TN_F64))
+        return false;
+    switch (o->op) {
+    case TN_OP_LOAD:
+    case TN_OP_BOX:
+    case TN_OP_UNBOX:
+    case TN_OP_FADD:
+    case TN_OP_FSUB:
+    case TN_OP_FMUL:
+    case TN_OP_FDIV:
+    case TN_OP_FSQRT:
+    case TN_OP_FMA:
+    case TN_OP_FNEG:
+    case TN_OP_FABS:
+    case TN_OP_FSIGN:
+    case TN_OP_FMINMAX:
+    case TN_OP_F_TO_F:
+    case TN_OP_I_TO_F:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void find_wants(struct gen *g)
 {
     for (uint32_t j = 0; j < g->ir->n_ops; j++) {
@@ -172,7 +206,7 @@ static void find_wants(struct gen *g)
         k = &g->h->gregs[o->a];
         v = g->canon[o->b];
         d = ir_at(g, v);
-        if (k->host == NO_REG || k->is_xmm || d->op == TN_OP_GET ||
+        if (k->host == NO_REG || k->is_xmm != gives_xmm(g, d) || d->op == TN_OP_GET ||
             d->op == TN_OP_CONST || g->val[v].want >= 0 ||
             g->val[v].is_wide || j - v > 8 || g->skip[v] ||
             !greg_fits(g, o->a, v))

@@ -119,21 +119,31 @@ static void load_bytes(struct gen *g, uint32_t dst, struct mem m, uint32_t mo)
 static void gen_load(struct gen *g, uint32_t i, const struct tn_ir_op *o)
 {
     uint32_t va = gen_address(g, o, TN_MO_GET_DISP(o->c)), s1, s2, dst;
-    bool wanted = g->val[i].want >= 0;
+    bool wanted_int = g->val[i].want >= 0 &&
+                      !g->h->gregs[g->val[i].want].is_xmm;
     struct cold *c;
+    bool xmm = g->h->has_avx && (o->type == TN_F32 || o->type == TN_F64) &&
+               !(o->c & TN_MO_BIG) &&
+               (o->c & TN_MO_SIZE) == (o->type == TN_F64 ? TN_MO_64
+                                                         : TN_MO_32);
 
     s1 = alloc_temp(g);
     s2 = alloc_temp(g);
     /* What the wanted register held is saved before the ways part. */
-    dst = wanted ? def_reg(g, i) : s1;
+    dst = xmm ? def_xmm(g, i) : wanted_int ? def_reg(g, i) : s1;
     c = add_cold(g, COLD_LOAD);
     gen_probe(g, c, va, o->c, offsetof(struct tlb_entry, read), s1, s2);
-    load_bytes(g, dst, mem_sum(s1, va, 0), o->c);
+    if (xmm)
+        as_vex_rm(&g->as, o->type == TN_F64 ? VMOVSD_LOAD : VMOVSS_LOAD, dst,
+                  0, mem_sum(s1, va, 0));
+    else
+        load_bytes(g, dst, mem_sum(s1, va, 0), o->c);
     c->back = g->as.p;
+    c->data_kind = xmm ? DATA_XMM : DATA_REG;
     c->va = (uint8_t)va;
     c->reg = (uint8_t)dst;
     c->mo = o->c & 0xffff;
-    if (!wanted)
+    if (!xmm && !wanted_int)
         def_in(g, i, s1);
 }
 
@@ -165,14 +175,29 @@ static void store_fence(struct gen *g)
     put8(&g->as, 0);
 }
 
+/* Is the data in an xmm register, and stored from there? */
+static bool stores_xmm(struct gen *g, const struct tn_ir_op *o)
+{
+    uint32_t v = canon(g, o->b), size = o->c & TN_MO_SIZE;
+    const struct val *x = &g->val[v];
+
+    return !is_const(g, v) && !(o->c & TN_MO_BIG) && size >= TN_MO_32 &&
+           (x->loc == LOC_XMM ||
+            (x->loc == LOC_GREG && g->h->gregs[x->greg].host != NO_REG &&
+             g->h->gregs[x->greg].is_xmm));
+}
+
 static void gen_store(struct gen *g, const struct tn_ir_op *o)
 {
     uint32_t size = o->c & TN_MO_SIZE, va, s1, s2;
     struct opnd d = {.kind = OPND_REG};
     struct cold *c;
+    bool xmm = false;
 
     va = gen_address(g, o, TN_MO_GET_DISP(o->c));
-    if (is_const(g, canon(g, o->b)) && !(o->c & TN_MO_BIG))
+    if (stores_xmm(g, o))
+        xmm = true, d.reg = (uint8_t)use_xmm(g, o->b);
+    else if (is_const(g, canon(g, o->b)) && !(o->c & TN_MO_BIG))
         d = use_opnd(g, o->b,
                      size == TN_MO_64 ? TN_I64 : TN_I32);
     else
@@ -184,14 +209,20 @@ static void gen_store(struct gen *g, const struct tn_ir_op *o)
     c->va = (uint8_t)va;
     c->reg = d.reg;
     c->imm = (uint64_t)(int64_t)d.imm;
-    c->data_kind = d.kind == OPND_IMM ? DATA_IMM : DATA_REG;
+    c->data_kind = xmm                  ? DATA_XMM
+                   : d.kind == OPND_IMM ? DATA_IMM
+                                        : DATA_REG;
     c->mo = o->c & 0xffff;
     if (o->c & TN_MO_BIG && size != TN_MO_8) {
         as_mov(&g->as, s2, d.reg, true);
         swap_bytes(g, s2, size);
         d.reg = (uint8_t)s2;
     }
-    store_bytes(g, mem_sum(s1, va, 0), d, size);
+    if (xmm)
+        as_vex_rm(&g->as, size == TN_MO_64 ? VMOVSD_STORE : VMOVSS_STORE,
+                  d.reg, 0, mem_sum(s1, va, 0));
+    else
+        store_bytes(g, mem_sum(s1, va, 0), d, size);
     c->back = g->as.p;
     if ((o->c & TN_MO_SEQCST) != 0)
         store_fence(g);

@@ -161,13 +161,37 @@ static void make_exits(struct tcg *t, struct tcg_host *h, struct as *a)
     leave_for(t, h, a, LEAVE_HALT);
 }
 
+static void constant(struct as *a, uint64_t lo, uint64_t hi)
+{
+    put64(a, lo);
+    put64(a, hi);
+}
+
+static void make_constants(struct tcg *t, struct as *a)
+{
+    constant(a, 0xffffffff00000000u, 0);
+    constant(a, 0x8000000000000000u, 0);
+    constant(a, 0x80000000u, 0);
+    constant(a, 0x7fffffffffffffffu, 0);
+    constant(a, 0x7fffffffu, 0);
+    for (uint32_t n = 0; n < 4; n++) {
+        uint64_t sign = n < t->info->n_profiles &&
+                        t->info->profiles[n].default_nan_negative;
+
+        constant(a, sign << 63 | 0x7ff8000000000000u, 0);
+        constant(a, sign << 31 | 0x7fc00000u, 0);
+    }
+}
+
 void make_thunks(struct tcg *t, struct tcg_host *h)
 {
     struct as a = {t->code_rw};
 
+    make_constants(t, &a);
     make_enter(t, h, &a);
     h->slow_load = make_slow(t, h, &a, (const void *)tcg_load);
     h->slow_store = make_slow(t, h, &a, (const void *)tcg_store);
+    h->slow_eval = make_slow(t, h, &a, (const void *)tcg_eval);
     make_call(t, h, &a);
     make_exits(t, h, &a);
     t->thunk_bytes = (uint64_t)(a.p - t->code_rw);
@@ -232,6 +256,15 @@ static void describe_registers(struct tcg *t, struct tcg_host *h)
             h->gregs[t->info->regs[r].alias_of].cacheable = 0;
     for (uint32_t i = 0; i < 16; i++)
         h->pinned_greg[i] = h->xpinned_greg[i] = -1;
+    for (uint32_t i = 0; h->has_avx && i < N_XPINNED; i++) {
+        int32_t r = hottest(t, h, TN_CLASS_FP);
+
+        if (r < 0 || h->gregs[r].bytes != 8)
+            break;
+        h->gregs[r].host = (uint8_t)(N_XTEMPS + i);
+        h->gregs[r].is_xmm = 1;
+        h->xpinned_greg[N_XTEMPS + i] = (int16_t)r;
+    }
     for (uint32_t i = 0; i < N_PINNED; i++) {
         int32_t r = hottest(t, h, TN_CLASS_INT);
 

@@ -374,6 +374,33 @@ static void ram_changed(struct tn_host *host, struct tn_region *ram,
         abort();
 }
 
+static int32_t discard(struct tn_host *host, uint64_t address, uint64_t bytes)
+{
+    struct testhost *machine = instance_of(host)->machine;
+
+    if ((address | bytes) & 4095)
+        abort();
+    while (bytes) {
+        uint64_t left;
+        uint8_t *memory = ram_at(machine, address, &left);
+
+        if (!memory)
+            return -EFAULT;
+        if (left > bytes)
+            left = bytes;
+        memset(memory, 0, left);
+        machine->discarded += left;
+        address += left;
+        bytes -= left;
+    }
+    return 0;
+}
+
+uint64_t testhost_discarded(struct testhost *machine)
+{
+    return machine->discarded;
+}
+
 const struct tn_memory testhost_memory = {
     .size = sizeof(struct tn_memory),
     .new_mmio = new_mmio,
@@ -391,6 +418,7 @@ const struct tn_memory testhost_memory = {
     .dma_dirty = dma_dirty,
     .generation = generation,
     .region_address = region_address,
+    .discard = discard,
 };
 
 /* ---- for the rest of the test host ---- */

@@ -115,6 +115,7 @@ struct testhost {
     struct tn_region *regions;
     uint64_t map_order;
     uint64_t generation;
+    uint64_t discarded; /* bytes */
     struct tn_task *tasks;
     struct tn_timer *timers;
     struct tn_watch *watches;

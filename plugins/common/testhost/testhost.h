@@ -34,6 +34,8 @@ uint8_t *testhost_ram(struct testhost *machine, uint64_t address,
                       uint64_t bytes);
 /* The host pointer of RAM at ADDRESS; aborts if it is not RAM. */
 void *testhost_at(struct testhost *machine, uint64_t address, uint64_t bytes);
+/* Bytes given back with tn_memory.discard. */
+uint64_t testhost_discarded(struct testhost *machine);
 /* As if the map had changed: the generation grows. */
 void testhost_map_changed(struct testhost *machine);
 

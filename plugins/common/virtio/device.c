@@ -375,4 +375,5 @@ const struct tn_virtio_transport virtio_transport_table = {
     .config_changed = config_changed,
     .needs_reset = virtio_needs_reset,
     .kick = virtio_notify,
+    .in_address = virtio_in_address,
 };

@@ -206,3 +206,12 @@ void virtio_flush(struct tn_virtio *virtio, uint32_t index)
     if (queue->ops->flush(virtio, queue))
         virtio->wires->queue_interrupt(virtio->transport, index);
 }
+
+uint64_t virtio_in_address(struct tn_virtio *virtio,
+                           const struct tn_virtio_chain *pub, uint32_t piece)
+{
+    const struct virtio_chain *chain = (const struct virtio_chain *)pub;
+
+    (void)virtio;
+    return chain->addresses[pub->n_out + piece];
+}

@@ -17,5 +17,7 @@ uint32_t virtio_available(struct tn_virtio *virtio, uint32_t index,
 void virtio_push(struct tn_virtio *virtio, struct tn_virtio_chain *pub,
                  uint64_t written);
 void virtio_flush(struct tn_virtio *virtio, uint32_t index);
+uint64_t virtio_in_address(struct tn_virtio *virtio,
+                           const struct tn_virtio_chain *pub, uint32_t piece);
 
 #endif

@@ -46,6 +46,7 @@
     X(SVINVAL,     "svinval",     "fine-grained TLB invalidation") \
     X(SVNAPOT,     "svnapot",     "NAPOT translation contiguity") \
     X(SVPBMT,      "svpbmt",      "page-based memory types") \
+    X(SVVPTC,      "svvptc",      "new translations are seen without a fence") \
     X(S,           "s",           "supervisor mode") \
     X(U,           "u",           "user mode")
 /* clang-format on */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the block engine runs: one context an open disk.
+ *
+ * Everything of a disk happens on the one thread that calls
+ * block_context_run(): an I/O thread of a machine, which watches the
+ * descriptor, or the thread of a tool or test, which waits. Other threads only
+ * post work. Between opening a disk and handing it to an I/O thread, and after
+ * taking it back, the control thread is that one thread.
+ */
+#ifndef TENON_CORE_BLOCK_CONTEXT_H
+#define TENON_CORE_BLOCK_CONTEXT_H
+
+#include <glib.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* A piece of work; embedded in what it is about. */
+struct block_work {
+    struct block_work *next;
+    void (*run)(struct block_work *work);
+};
+
+#define AIO_READ 0u
+#define AIO_WRITE 1u
+#define AIO_FSYNC 2u
+#define AIO_PUNCH 3u  /* deallocate, reads as zeroes */
+#define AIO_ZERO 4u   /* zeroes, allocated */
+
+/* One transfer to or from a descriptor; the iovecs are changed by it. */
+struct aio {
+    struct block_work work; /* private while it is in flight */
+    struct block_context *context;
+    int fd;
+    uint32_t op;
+    uint64_t offset;
+    uint64_t bytes;
+    struct iovec *iov;
+    uint32_t n_iov;
+    uint64_t transferred;
+    int result;
+    /* 0 or a negative errno. Reading beyond the end gives zeroes. */
+    void (*done)(struct aio *aio, int result);
+};
+
+struct uring;
+
+struct block_context {
+    int event_fd;
+    atomic_int kicked;
+    _Atomic(struct block_work *) posted; /* last one first */
+    GThreadPool *workers; /* (de)compression, and I/O without io_uring */
+    struct uring *uring;  /* NULL: not available */
+    uint64_t uring_inflight;
+};
+
+/* Threads is TRUE to do without io_uring (tests). */
+struct block_context *block_context_new(gboolean threads);
+void block_context_free(struct block_context *context);
+/* [any] Run WORK on the context's thread soon. */
+void block_context_post(struct block_context *context,
+                        struct block_work *work);
+/* [any] Run WORK on a worker thread; its run() posts what follows. */
+void block_context_work(struct block_context *context,
+                        struct block_work *work);
+/* Readable when there is something to do. */
+int block_context_fd(const struct block_context *context);
+/* Do what there is to do, without waiting. */
+void block_context_run(struct block_context *context);
+/* Wait until there is something, then do it. */
+void block_context_wait(struct block_context *context);
+
+/* Start AIO, whose fields up to n_iov are set. done() is called from
+ * block_context_run(), never from in here. */
+void aio_submit(struct block_context *context, struct aio *aio);
+
+/* aio-uring.c; NULL where the kernel does not allow it. */
+struct uring *uring_new(int event_fd);
+void uring_free(struct uring *uring);
+/* FALSE: the queue is full, use a thread. */
+gboolean uring_queue(struct uring *uring, struct aio *aio);
+void uring_kick(struct uring *uring);
+/* Finished ones; returns FALSE when there are none. */
+gboolean uring_reap(struct uring *uring, struct aio **aio, int *result);
+
+/* Account for N bytes done: TRUE if the transfer goes on, with the iovecs
+ * advanced; else it is complete. */
+gboolean aio_advance(struct aio *aio, int64_t n);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Disks: requests of devices become operations on the top node of a chain, on
+ * the device's I/O thread.
+ */
+#include "core/block/disk.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <tenon/block.h>
+#include <tenon/loop.h>
+
+#include "core/block/node.h"
+#include "core/machine/instance.h"
+#include "core/machine/loop.h"
+#include "core/machine/machine.h"
+#include "core/util/log.h"
+
+#define MAX_IOV 1024u
+#define MAX_TRANSFER (64u << 20)
+
+enum { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_UNSAFE };
+
+struct tn_disk {
+    struct tn_host *device;
+    const struct tn_block_desc *desc;
+    struct block_context *context;
+    struct block_node *node;
+    struct tn_watch *watch;
+    gboolean writethrough; /* the machine file's word */
+    atomic_int guest_writethrough;
+    GMutex lock;
+    GCond idle;
+    guint64 in_flight; /* under lock */
+};
+
+/* A device's request on its way. */
+struct disk_request {
+    struct block_op op;
+    struct block_work work;
+    struct tn_disk *disk;
+    struct tn_disk_request *request;
+    int32_t result;
+    struct iovec iov[];
+};
+
+/* ---- the end of a request ---- */
+
+static void request_end(struct disk_request *r, int32_t result)
+{
+    struct tn_disk *disk = r->disk;
+    struct tn_disk_request *request = r->request;
+    gboolean entered = tn_host_enter(disk->device) == 0;
+
+    g_free(r);
+    request->done(request, result);
+    if (entered)
+        tn_host_leave(disk->device);
+    g_mutex_lock(&disk->lock);
+    if (--disk->in_flight == 0)
+        g_cond_broadcast(&disk->idle);
+    g_mutex_unlock(&disk->lock);
+}
+
+static void op_done(struct block_op *op, int result)
+{
+    request_end((struct disk_request *)op, result);
+}
+
+static void refuse(struct block_work *work)
+{
+    struct disk_request *r = (struct disk_request *)(
+        (char *)work - offsetof(struct disk_request, work));
+
+    request_end(r, r->result);
+}
+
+/* ---- the beginning ---- */
+
+static void start(struct block_work *work)
+{
+    struct disk_request *r = (struct disk_request *)(
+        (char *)work - offsetof(struct disk_request, work));
+
+    block_op_start(&r->op);
+}
+
+static int32_t check(const struct tn_disk *disk,
+                     const struct tn_disk_request *q)
+{
+    const struct block_node *node = disk->node;
+    uint64_t sum = 0, end;
+
+    if (q->op > TN_DISK_ZERO)
+        return -ENOTSUP;
+    if (q->op != TN_DISK_READ && q->op != TN_DISK_FLUSH &&
+        !(node->flags & TN_IMAGE_WRITABLE))
+        return -EROFS;
+    if (q->op == TN_DISK_FLUSH)
+        return 0;
+    if (q->offset % 512 || q->bytes % 512 ||
+        __builtin_add_overflow(q->offset, q->bytes, &end) ||
+        end > node->info.bytes)
+        return -EINVAL;
+    if (q->op > TN_DISK_WRITE)
+        return 0;
+    if (q->n_iov > MAX_IOV || q->bytes > MAX_TRANSFER)
+        return -EINVAL;
+    for (uint32_t i = 0; i < q->n_iov; i++)
+        if (__builtin_add_overflow(sum, q->iov[i].bytes, &sum))
+            return -EINVAL;
+    return sum == q->bytes ? 0 : -EINVAL;
+}
+
+static void submit(struct tn_host *host, struct tn_disk *disk,
+                   struct tn_disk_request *q)
+{
+    gboolean data = q->op <= TN_DISK_WRITE && q->n_iov <= MAX_IOV;
+    uint32_t n_iov = data ? q->n_iov : 0;
+    struct disk_request *r =
+        g_malloc0(sizeof *r + n_iov * sizeof(struct iovec));
+
+    (void)host;
+    r->disk = disk;
+    r->request = q;
+    r->result = check(disk, q);
+    for (uint32_t i = 0; i < n_iov; i++)
+        r->iov[i] = (struct iovec){q->iov[i].base, q->iov[i].bytes};
+    r->op = (struct block_op){.node = disk->node,
+                              .op = q->op,
+                              .flags = q->flags & TN_DISK_UNMAP,
+                              .offset = q->offset,
+                              .bytes = q->bytes,
+                              .iov = r->iov,
+                              .n_iov = n_iov,
+                              .done = op_done};
+    if ((q->op == TN_DISK_WRITE || q->op == TN_DISK_ZERO) &&
+        ((q->flags & TN_DISK_FUA) || disk->writethrough ||
+         atomic_load(&disk->guest_writethrough)))
+        r->op.flags |= TN_DISK_FUA;
+    r->work.run = r->result ? refuse : start;
+    g_mutex_lock(&disk->lock);
+    disk->in_flight++;
+    g_mutex_unlock(&disk->lock);
+    block_context_post(disk->context, &r->work);
+}
+
+/* ---- open and close ---- */
+
+static uint64_t number(const struct tn_block_desc *desc, const char *name)
+{
+    const struct tn_value *value = tn_block_value(desc, name);
+
+    return value && value->n_items ? value->items[0].number : 0;
+}
+
+static int32_t open_node(struct tn_disk *disk, struct tn_registry *registry,
+                         struct tn_error *error)
+{
+    const struct tn_block_desc *desc = disk->desc;
+    const struct tn_value *image = tn_block_value(desc, "image");
+    uint64_t cache = number(desc, "cache");
+    struct node_options options = {
+        .registry = registry,
+        .context = disk->context,
+        .image = image ? image->text : NULL,
+        .format = desc->format,
+        .format_values = desc->format_values,
+        .protocol = desc->protocol,
+        .protocol_values = desc->protocol_values,
+        .flags = (number(desc, "readonly") ? 0 : TN_IMAGE_WRITABLE) |
+                 (cache == CACHE_NONE ? TN_IMAGE_DIRECT : 0),
+        .discard = number(desc, "discard") != 0,
+        .no_flush = cache == CACHE_UNSAFE,
+    };
+
+    if (!options.image)
+        return tn_error_set(error, -EINVAL, "%s has no image", desc->id);
+    if (number(desc, "snapshot") || number(desc, "iops") ||
+        number(desc, "bandwidth"))
+        return tn_error_set(error, -ENOTSUP,
+                            "%s: snapshot, iops and bandwidth are not there "
+                            "yet",
+                            desc->id);
+    disk->writethrough = cache == CACHE_WRITETHROUGH;
+    return node_open(&options, &disk->node, error);
+}
+
+static void disk_free(struct tn_disk *disk)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+
+    if (disk->watch)
+        loop_watch_free(disk->watch);
+    if (disk->node && node_close(disk->node, &error))
+        tn_log_error("%s", tn_error_text(&error, 0));
+    block_context_free(disk->context);
+    g_mutex_clear(&disk->lock);
+    g_cond_clear(&disk->idle);
+    g_free(disk);
+}
+
+static void ready(void *opaque, uint32_t events)
+{
+    struct tn_disk *disk = opaque;
+
+    (void)events;
+    block_context_run(disk->context);
+}
+
+static struct tn_disk *disk_open(struct tn_host *host, const char *id,
+                                 const struct tn_disk_handlers *handlers,
+                                 void *opaque, struct tn_error *error)
+{
+    const struct tn_machine_desc *machine =
+        tn_machine_description(tn_host_machine(host));
+    const struct tn_instance_desc *device = tn_host_description(host);
+    const struct tn_block_desc *desc;
+    struct tn_disk *disk;
+
+    (void)handlers; /* size and read-only never change yet */
+    (void)opaque;
+    if (!id)
+        id = device->backend;
+    desc = id ? tn_machine_desc_block(machine, id) : NULL;
+    if (!desc) {
+        tn_error_set(error, -ENOENT, "there is no disk '%s'", id ? id : "");
+        return NULL;
+    }
+    disk = g_new0(struct tn_disk, 1);
+    g_mutex_init(&disk->lock);
+    g_cond_init(&disk->idle);
+    disk->device = host;
+    disk->desc = desc;
+    disk->context = block_context_new(FALSE);
+    if (open_node(disk, machine->registry, error)) {
+        disk_free(disk);
+        return NULL;
+    }
+    disk->watch = loop_watch_new(instance_of(host)->loop, NULL,
+                                 block_context_fd(disk->context),
+                                 TN_WATCH_READ, ready, disk);
+    if (!disk->watch) {
+        tn_error_set(error, -ENOMEM, "%s: no memory", id);
+        disk_free(disk);
+        return NULL;
+    }
+    return disk;
+}
+
+static void drain(struct tn_host *host, struct tn_disk *disk)
+{
+    tn_host_leave(host);
+    g_mutex_lock(&disk->lock);
+    while (disk->in_flight)
+        g_cond_wait(&disk->idle, &disk->lock);
+    g_mutex_unlock(&disk->lock);
+    tn_host_enter(host);
+}
+
+static void disk_close(struct tn_host *host, struct tn_disk *disk)
+{
+    if (!disk)
+        return;
+    drain(host, disk);
+    disk_free(disk);
+}
+
+static void info(struct tn_host *host, struct tn_disk *disk,
+                 struct tn_disk_info *out)
+{
+    struct block_node *node = disk->node;
+    const struct tn_protocol_info *file = &node_file(node, 0)->info;
+    gboolean writable = (node->flags & TN_IMAGE_WRITABLE) != 0;
+    gboolean discard = writable && node->discard;
+    gboolean rotates = (file->flags & TN_PROTOCOL_ROTATIONAL) != 0;
+    gboolean through =
+        disk->writethrough || atomic_load(&disk->guest_writethrough);
+    struct tn_disk_info full = {
+        .flags = (writable ? 0 : TN_DISK_READ_ONLY) |
+                 (through ? 0 : TN_DISK_WRITEBACK) |
+                 (discard ? TN_DISK_CAN_DISCARD | TN_DISK_CAN_UNMAP : 0) |
+                 (rotates ? TN_DISK_ROTATIONAL : 0),
+        .bytes = node->info.bytes,
+        .block_bytes = 512,
+        .physical_bytes = MAX(file->physical_bytes, 512u),
+        .optimal_bytes = file->optimal_bytes,
+        .discard_bytes =
+            node->pass ? MAX(file->discard_bytes, 512u)
+                       : MAX(node->info.change_bytes, 512u),
+        .max_transfer_bytes = MAX_TRANSFER,
+        .max_discard_bytes = 2u << 30,
+    };
+    uint32_t size = MIN(out->size, (uint32_t)sizeof full);
+
+    (void)host;
+    g_strlcpy(full.serial, file->serial, sizeof full.serial);
+    full.size = size;
+    memcpy(out, &full, size);
+}
+
+static void set_writeback(struct tn_host *host, struct tn_disk *disk,
+                          uint32_t enabled)
+{
+    (void)host;
+    atomic_store(&disk->guest_writethrough, !enabled);
+}
+
+static const struct tn_blocks service = {
+    .size = sizeof service,
+    .open = disk_open,
+    .close = disk_close,
+    .info = info,
+    .submit = submit,
+    .drain = drain,
+    .set_writeback = set_writeback,
+};
+
+void tn_block_register(void)
+{
+    tn_machine_add_service(TN_HOST_BLOCK, &service);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening and closing images and their chains.
+ */
+#include "core/block/node.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/block/probe.h"
+#include "core/util/log.h"
+
+#define MAX_DEPTH 64
+
+struct tn_component_entry *node_protocol(struct tn_registry *registry,
+                                         const char *name,
+                                         struct tn_error *error)
+{
+    const char *colon = strstr(name, "://");
+    g_autofree char *scheme =
+        colon ? g_strndup(name, (gsize)(colon - name)) : g_strdup("file");
+    struct tn_component_entry *entry =
+        tn_registry_find(registry, TN_KIND_PROTOCOL, scheme);
+
+    if (!entry) {
+        g_autofree char *hint =
+            tn_registry_hint(registry, TN_KIND_PROTOCOL, scheme);
+
+        tn_error_set(error, -ENOENT, "'%s': no protocol '%s'%s", name, scheme,
+                     hint);
+    }
+    return entry;
+}
+
+static struct block_node *node_new(const struct node_options *options)
+{
+    struct block_node *node = g_new0(struct block_node, 1);
+
+    node->context = options->context;
+    node->registry = options->registry;
+    node->flags = options->flags;
+    node->discard = options->discard;
+    node->name = g_strdup(options->image);
+    node->files = g_ptr_array_new();
+    node->released_new = g_array_new(FALSE, FALSE, sizeof(struct released));
+    node->released_flushing =
+        g_array_new(FALSE, FALSE, sizeof(struct released));
+    node->released_stable = g_array_new(FALSE, FALSE, sizeof(struct released));
+    node->released_going = g_array_new(FALSE, FALSE, sizeof(struct released));
+    g_queue_init(&node->locks);
+    meta_init(&node->meta);
+    return node;
+}
+
+static void node_free(struct block_node *node)
+{
+    plugin_host_clear(&node->host);
+    meta_clear(&node->meta);
+    for (guint i = 0; i < node->files->len; i++)
+        block_file_close(g_ptr_array_index(node->files, i));
+    g_ptr_array_unref(node->files);
+    g_array_unref(node->released_new);
+    g_array_unref(node->released_flushing);
+    g_array_unref(node->released_stable);
+    g_array_unref(node->released_going);
+    g_free(node->name);
+    g_free(node);
+}
+
+static int32_t open_file(struct block_node *node,
+                         const struct node_options *options,
+                         struct tn_error *error)
+{
+    struct tn_component_entry *protocol = options->protocol;
+    struct block_file *file;
+    int32_t rc;
+
+    if (!protocol)
+        protocol = node_protocol(options->registry, options->image, error);
+    if (!protocol)
+        return -ENOENT;
+    rc = block_file_open(node->context, protocol, options->protocol_values,
+                         options->image, options->flags, &file, error);
+    if (rc)
+        return rc;
+    file->no_flush = options->no_flush;
+    if (file->info.flags & TN_PROTOCOL_READ_ONLY)
+        node->flags &= ~TN_IMAGE_WRITABLE;
+    g_ptr_array_add(node->files, file);
+    return 0;
+}
+
+/* The format of an image of which none is stated. Content decides, but never
+ * that a writable image is raw: a guest could have written that content. */
+static int32_t choose_format(struct block_node *node,
+                             const struct node_options *options,
+                             struct tn_component_entry **format,
+                             struct tn_error *error)
+{
+    int32_t rc = probe_format(options->registry, node_file(node, 0), format,
+                              error);
+
+    if (rc)
+        return rc;
+    if (!strcmp((*format)->info.id, "raw") && !options->trust_raw &&
+        (options->flags & TN_IMAGE_WRITABLE))
+        return tn_error_set(error, -EINVAL,
+                            "%s: not an image of a known format; if it is a "
+                            "raw image say so: format = raw",
+                            options->image);
+    return 0;
+}
+
+static gboolean is_usable(const struct tn_format *f)
+{
+    return f->open && f->close && f->map;
+}
+
+static gboolean is_writable(const struct tn_format *f)
+{
+    return f->allocate && f->commit && f->cancel;
+}
+
+static int32_t load_format(struct block_node *node,
+                           const struct node_options *options,
+                           struct tn_error *error)
+{
+    struct tn_component_entry *format = options->format;
+    int32_t rc = 0;
+
+    if (!format)
+        rc = choose_format(node, options, &format, error);
+    if (!rc)
+        rc = plugin_host_init(&node->host, format,
+                              options->format ? options->format_values : NULL,
+                              node->name, node, error);
+    if (!rc && (!plugin_host_interface(&node->host, TN_FORMAT, &node->fmt,
+                                       sizeof node->fmt) ||
+                !is_usable(&node->fmt)))
+        rc = tn_error_set(error, -EPROTO, "%s offers no %s", format->info.id,
+                          TN_FORMAT);
+    return rc;
+}
+
+static int32_t check_info(struct block_node *node, struct tn_error *error)
+{
+    struct tn_image_info *info = &node->info;
+
+    info->backing[sizeof info->backing - 1] = 0;
+    info->backing_format[sizeof info->backing_format - 1] = 0;
+    node->pass = (info->flags & TN_FORMAT_PASS) != 0;
+    if ((info->flags & TN_FORMAT_DAMAGED) && !(node->flags & TN_IMAGE_CHECK) &&
+        (node->flags & TN_IMAGE_WRITABLE))
+        return tn_error_set(error, -EROFS,
+                            "%s is marked as damaged: check and repair it",
+                            node->name);
+    if (info->bytes % 512 || info->bytes > (uint64_t)INT64_MAX ||
+        info->cluster_bytes > (256u << 20) || (!node->pass &&
+        (node->flags & TN_IMAGE_WRITABLE) &&
+        (!info->cluster_bytes || !is_writable(&node->fmt))))
+        return tn_error_set(error, -ENOTSUP, "%s: %s images cannot be written",
+                            node->name, node->host.entry->info.id);
+    return 0;
+}
+
+static int32_t open_format(struct block_node *node, struct tn_error *error)
+{
+    int32_t rc;
+
+    node->info = (struct tn_image_info){.size = sizeof node->info};
+    node->may_block = TRUE;
+    node->opening = TRUE;
+    rc = plugin_result(&node->host,
+                       node->fmt.open(node->host.self, node->flags,
+                                      &node->info, error));
+    node->opening = FALSE;
+    if (rc)
+        tn_error_prefix(error, "%s: ", node->name);
+    else
+        rc = check_info(node, error);
+    if (!rc && (node->flags & TN_IMAGE_WRITABLE))
+        rc = node_flush_wait(node);
+    node->may_block = FALSE;
+    return rc;
+}
+
+/* ---- the image below ---- */
+
+static char *backing_path(struct block_node *node)
+{
+    const char *name = node->info.backing;
+    g_autofree char *directory = NULL;
+
+    if (g_str_has_prefix(name, "file:") && !g_str_has_prefix(name, "file://"))
+        name += 5;
+    if (strstr(name, "://") || g_path_is_absolute(name))
+        return g_strdup(name);
+    directory = g_path_get_dirname(node->name);
+    return g_build_filename(directory, name, NULL);
+}
+
+static int32_t open_backing(struct block_node *node,
+                            const struct node_options *options,
+                            struct tn_error *error)
+{
+    g_autofree char *path = NULL;
+    const char *format = node->info.backing_format;
+    struct node_options below = {
+        .registry = options->registry,
+        .context = options->context,
+        .flags = options->flags & ~(TN_IMAGE_WRITABLE | TN_IMAGE_CHECK),
+        .trust_raw = TRUE,
+        .depth = options->depth + 1,
+    };
+    int32_t rc;
+
+    if (!node->info.backing[0] || options->no_backing)
+        return 0;
+    if (below.depth > MAX_DEPTH)
+        return tn_error_set(error, -ELOOP, "%s: more than %d images in a chain",
+                            node->name, MAX_DEPTH);
+    if (g_str_has_prefix(node->info.backing, "json:"))
+        return tn_error_set(error, -ENOTSUP, "%s: backing image '%s'",
+                            node->name, node->info.backing);
+    path = backing_path(node);
+    below.image = path;
+    if (format[0]) {
+        below.format =
+            tn_registry_find(options->registry, TN_KIND_FORMAT, format);
+        if (!below.format)
+            return tn_error_set(error, -ENOENT,
+                                "%s: its backing image has the format '%s', "
+                                "which no plugin knows",
+                                node->name, format);
+    } else {
+        tn_warning("%s does not say what format its backing image has: "
+                   "guessed from its content",
+                   node->name);
+    }
+    rc = node_open(&below, &node->backing, error);
+    if (rc)
+        tn_error_prefix(error, "%s is based on ", node->name);
+    return rc;
+}
+
+int32_t node_open(const struct node_options *options,
+                  struct block_node **result, struct tn_error *error)
+{
+    struct block_node *node = node_new(options);
+    gboolean opened = FALSE;
+    int32_t rc = open_file(node, options, error);
+
+    if (!rc)
+        rc = load_format(node, options, error);
+    if (!rc) {
+        rc = open_format(node, error);
+        opened = rc == 0;
+    }
+    if (!rc)
+        rc = open_backing(node, options, error);
+    if (rc) {
+        if (opened)
+            node_close(node, NULL);
+        else
+            node_free(node);
+        return rc;
+    }
+    *result = node;
+    return 0;
+}
+
+int32_t node_close(struct block_node *node, struct tn_error *error)
+{
+    int32_t rc = 0;
+
+    if (!node)
+        return 0;
+    node->may_block = TRUE;
+    if (node->flags & TN_IMAGE_WRITABLE)
+        rc = node_flush_wait(node);
+    /* Freed space is written down by the flush after the one that freed it. */
+    node->fmt.close(node->host.self);
+    if (!rc && (node->flags & TN_IMAGE_WRITABLE))
+        rc = node_flush_wait(node);
+    if (rc)
+        tn_error_set(error, rc, "%s: %s", node->name, g_strerror(-rc));
+    if (node->backing)
+        node_close(node->backing, NULL);
+    node_free(node);
+    return rc;
+}
+
+int32_t node_create(const struct node_options *options,
+                    const struct tn_create *create, struct tn_error *error)
+{
+    struct node_options with = *options;
+    struct tn_component_entry *protocol = options->protocol;
+    struct plugin_host host;
+    struct tn_protocol ops;
+    struct block_node *node;
+    int32_t rc;
+
+    if (!protocol)
+        protocol = node_protocol(options->registry, options->image, error);
+    if (!protocol)
+        return -ENOENT;
+    rc = plugin_host_init(&host, protocol, options->protocol_values,
+                          options->image, NULL, error);
+    if (rc)
+        return rc;
+    rc = -ENOTSUP;
+    if (plugin_host_interface(&host, TN_PROTOCOL, &ops, sizeof ops) &&
+        ops.create)
+        rc = plugin_result(&host,
+                           ops.create(host.self, options->image, 0, error));
+    plugin_host_clear(&host);
+    if (rc)
+        return rc;
+    with.flags |= TN_IMAGE_WRITABLE;
+    node = node_new(&with);
+    node->may_block = TRUE;
+    rc = open_file(node, &with, error);
+    if (!rc)
+        rc = load_format(node, &with, error);
+    if (!rc && !node->fmt.create)
+        rc = tn_error_set(error, -ENOTSUP, "%s images cannot be made",
+                          with.format->info.id);
+    if (!rc)
+        rc = plugin_result(&node->host,
+                           node->fmt.create(node->host.self, create, error));
+    if (!rc)
+        rc = node_flush_wait(node);
+    node_free(node);
+    return rc;
+}
