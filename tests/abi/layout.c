@@ -202,7 +202,8 @@ AT(tn_image, set_length, 80);
 AT(tn_image, add_file, 88);
 AT(tn_image, allocate, 96);
 AT(tn_image, free, 104);
-SIZE(tn_image, 112);
+AT(tn_image, drop, 112);
+SIZE(tn_image, 120);
 
 AT(tn_extent, kind, 0);
 AT(tn_extent, flags, 4);
