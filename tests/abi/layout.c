@@ -25,7 +25,7 @@
 #define AT(type, member, offset) \
     _Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 #define SIZE(type, bytes) \
-    _Static_assert(sizeof(struct type) >= (bytes), "size of " #type)
+    _Static_assert(sizeof(struct type) == (bytes), "size of " #type)
 
 #if __SIZEOF_POINTER__ == 8
 
@@ -202,7 +202,8 @@ AT(tn_image, set_length, 80);
 AT(tn_image, add_file, 88);
 AT(tn_image, allocate, 96);
 AT(tn_image, free, 104);
-SIZE(tn_image, 112);
+AT(tn_image, drop, 112);
+SIZE(tn_image, 120);
 
 AT(tn_extent, kind, 0);
 AT(tn_extent, flags, 4);
