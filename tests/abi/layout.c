@@ -25,7 +25,7 @@
 #define AT(type, member, offset) \
     _Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 #define SIZE(type, bytes) \
-    _Static_assert(sizeof(struct type) == (bytes), "size of " #type)
+    _Static_assert(sizeof(struct type) >= (bytes), "size of " #type)
 
 #if __SIZEOF_POINTER__ == 8
 
