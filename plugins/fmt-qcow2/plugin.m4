@@ -1,0 +1,1 @@
+TENON_PLUGIN_REQUIRES([fmt-qcow2], [zlib libzstd], [zlib1g-dev libzstd-dev])
