@@ -156,8 +156,8 @@ void vcpus_stop(struct tn_machine *machine)
     set->may_run = FALSE;
     g_cond_broadcast(&set->changed);
     for (guint i = 0; i < set->n; i++)
-        machine->accel.request(machine->accel_instance->self,
-                               set->cpus[i].cpu, TN_CPU_STOP);
+        machine->accel.request(machine->accel_instance->self, set->cpus[i].cpu,
+                               TN_CPU_STOP);
     for (guint i = 0; i < set->n; i++)
         while (set->cpus[i].running)
             g_cond_wait(&set->changed, &set->lock);

@@ -1,181 +1,187 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A new image: header, refcount table, refcount blocks and L1 table, one after
- * the other, with reference counts for just these.
+ * A new image: header, refcount table, refcount blocks for what is written
+ * here, and an L1 table of zeroes, in this order, a cluster or more each.
  */
 #include "qcow2.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define HEADER_BYTES 112u /* with the compression type */
-
 struct layout {
-    uint64_t table_clusters, block_clusters, l1_clusters, all;
+    uint64_t cluster;
+    uint32_t cluster_bits, refcount_order, version;
+    uint64_t table_clusters, block_clusters, l1_clusters, l1_entries;
+    uint32_t extended, compression, lazy;
 };
 
-static const struct tn_props *props(struct qcow2 *q)
+static uint64_t ceil_div(uint64_t a, uint64_t b)
 {
-    return tn_service(q->host, TN_HOST_PROPS);
+    return a / b + (a % b != 0);
 }
 
-static uint32_t log2_of(uint64_t value)
+static int32_t read_options(struct qcow2 *q, struct layout *l,
+                            struct tn_error *error)
 {
-    return (uint32_t)(63 - __builtin_clzll(value));
-}
+    const struct tn_props *props = tn_service(q->host, TN_HOST_PROPS);
+    uint64_t cluster = props->get_uint(q->host, "cluster-size");
+    uint64_t refcount_bits = props->get_uint(q->host, "refcount-bits");
 
-static int32_t read_options(struct qcow2 *q, struct tn_error *error)
-{
-    uint64_t cluster = props(q)->get_uint(q->host, "cluster-size");
-    uint64_t bits = props(q)->get_uint(q->host, "refcount-bits");
-
-    q->version = props(q)->get_uint(q->host, "compat") ? 3 : 2;
-    if (cluster < 512 || cluster & (cluster - 1) || !bits ||
-        bits & (bits - 1))
+    if (cluster < 512 || cluster > 2u << 20 || cluster & (cluster - 1))
         return tn_fail(q->host, error, -EINVAL,
-                       "cluster-size and refcount-bits are powers of two");
-    q->cluster = cluster;
-    q->cluster_bits = log2_of(cluster);
-    q->refcount_order = log2_of(bits);
-    q->compression =
-        (uint32_t)props(q)->get_uint(q->host, "compression-type");
-    if (props(q)->get_uint(q->host, "extended-l2"))
-        q->incompatible |= INCOMPAT_EXTENDED_L2;
-    if (q->compression)
-        q->incompatible |= INCOMPAT_COMPRESSION;
-    if (q->version < 3 && (q->incompatible || bits != 16))
+                       "cluster-size must be a power of two, 512 to 2M");
+    if (refcount_bits == 0 || refcount_bits > 64 ||
+        refcount_bits & (refcount_bits - 1))
         return tn_fail(q->host, error, -EINVAL,
-                       "that needs compat = 1.1");
-    if (qcow2_is_extended(q) && q->cluster_bits < 14)
+                       "refcount-bits must be a power of two up to 64");
+    l->cluster = cluster;
+    l->cluster_bits = (uint32_t)__builtin_ctzll(cluster);
+    l->refcount_order = (uint32_t)__builtin_ctzll(refcount_bits);
+    l->version = (uint32_t)props->get_uint(q->host, "compat") == 0 ? 2 : 3;
+    l->extended = (uint32_t)props->get_uint(q->host, "extended-l2");
+    l->compression = (uint32_t)props->get_uint(q->host, "compression-type");
+    l->lazy = (uint32_t)props->get_uint(q->host, "lazy-refcounts");
+    if (l->version == 2 && (l->refcount_order != 4 || l->extended ||
+                            l->compression || l->lazy))
         return tn_fail(q->host, error, -EINVAL,
-                       "subclusters need clusters of 16K at least");
-    q->l2_entry_bits = qcow2_is_extended(q) ? 4 : 3;
-    q->l2_bits = q->cluster_bits - q->l2_entry_bits;
-    q->refcount_block_bits = q->cluster_bits + 3 - q->refcount_order;
+                       "compat = 0.10 has none of the newer features");
+    if (l->extended && l->cluster_bits < 14)
+        return tn_fail(q->host, error, -EINVAL,
+                       "extended-l2 needs clusters of at least 16K");
     return 0;
 }
 
-static uint64_t divide_up(uint64_t value, uint32_t bits)
+/* Sizes that depend on each other: the blocks count themselves too. */
+static void lay_out(struct layout *l, uint64_t bytes)
 {
-    return (value >> bits) + ((value & ((1ull << bits) - 1)) ? 1 : 0);
-}
+    uint64_t per_table = l->cluster / (l->extended ? 16 : 8);
+    uint64_t per_block = l->cluster * 8 >> l->refcount_order, total, before;
 
-static int32_t make_layout(struct qcow2 *q, uint64_t bytes, struct layout *l,
-                           struct tn_error *error)
-{
-    uint64_t entries = divide_up(bytes, q->cluster_bits + q->l2_bits);
-    uint64_t last = 0;
-
-    if (entries > MAX_L1_BYTES / 8)
-        return tn_fail(q->host, error, -EFBIG,
-                       "the disk is too large for this cluster size");
-    q->l1_entries = (uint32_t)entries;
+    l->l1_entries = ceil_div(ceil_div(bytes, l->cluster), per_table);
+    if (l->l1_entries == 0)
+        l->l1_entries = 1;
+    l->l1_clusters = ceil_div(l->l1_entries * 8, l->cluster);
     l->table_clusters = 1;
-    l->l1_clusters = divide_up(entries * 8, q->cluster_bits);
-    l->l1_clusters += l->l1_clusters == 0;
     l->block_clusters = 1;
-    do { /* the blocks count themselves too */
-        last = l->block_clusters;
-        l->all = 1 + l->table_clusters + last + l->l1_clusters;
-        l->block_clusters = divide_up(l->all, q->refcount_block_bits);
-        l->table_clusters = divide_up(l->block_clusters * 8, q->cluster_bits);
-    } while (l->block_clusters != last ||
-             l->all != 1 + l->table_clusters + last + l->l1_clusters);
-    return 0;
+    do {
+        before = l->block_clusters + l->table_clusters;
+        total = 1 + l->table_clusters + l->block_clusters + l->l1_clusters;
+        l->block_clusters = ceil_div(total, per_block);
+        l->table_clusters = ceil_div(l->block_clusters * 8, l->cluster);
+    } while (before != l->block_clusters + l->table_clusters);
 }
 
-static int32_t write_header(struct qcow2 *q, const struct tn_create *create,
-                            const struct layout *l)
+static uint32_t put_extensions(uint8_t *h, uint32_t at,
+                               const struct tn_create *c)
 {
-    uint8_t h[2048] = {0};
-    uint64_t at = q->version >= 3 ? HEADER_BYTES : 72;
-    size_t format = create->backing_format ? strlen(create->backing_format) : 0;
-    size_t backing = create->backing ? strlen(create->backing) : 0;
+    uint32_t n;
 
-    if (backing > 1023 || format > 63 ||
-        at + 16 + ((format + 7) & ~7ull) + backing > q->cluster)
-        return -ENAMETOOLONG;
+    if (c->backing_format) {
+        n = (uint32_t)strlen(c->backing_format);
+        put_be32(h + at, 0xe2792acau);
+        put_be32(h + at + 4, n);
+        memcpy(h + at + 8, c->backing_format, n);
+        at += 8 + ((n + 7) & ~7u);
+    }
+    return at + 8; /* the end marker is zeroes */
+}
+
+static void fill_header(uint8_t *h, const struct layout *l,
+                        const struct tn_create *c)
+{
+    uint32_t bytes = l->version == 3 ? 112 : 72, end;
+    uint64_t incompatible = (l->extended ? INCOMPAT_EXTENDED_L2 : 0) |
+                            (l->compression ? INCOMPAT_COMPRESSION : 0);
+
     put_be32(h, QCOW2_MAGIC);
-    put_be32(h + 4, q->version);
-    put_be32(h + 20, q->cluster_bits);
-    put_be64(h + 24, create->bytes);
-    put_be32(h + 36, q->l1_entries);
-    put_be64(h + 40, (1 + l->table_clusters + l->block_clusters) * q->cluster);
-    put_be64(h + 48, q->cluster);
+    put_be32(h + 4, l->version);
+    put_be32(h + 20, l->cluster_bits);
+    put_be64(h + 24, c->bytes);
+    put_be32(h + 36, (uint32_t)l->l1_entries);
+    put_be64(h + 40,
+             (1 + l->table_clusters + l->block_clusters) * l->cluster);
+    put_be64(h + 48, l->cluster);
     put_be32(h + 56, (uint32_t)l->table_clusters);
-    if (q->version >= 3) {
-        put_be64(h + 72, q->incompatible);
-        put_be32(h + 96, q->refcount_order);
-        put_be32(h + 100, HEADER_BYTES);
-        h[104] = (uint8_t)q->compression;
+    if (l->version == 3) {
+        put_be64(h + 72, incompatible);
+        put_be64(h + 80, l->lazy ? COMPAT_LAZY_REFCOUNTS : 0);
+        put_be32(h + 96, l->refcount_order);
+        put_be32(h + 100, bytes);
+        h[104] = (uint8_t)l->compression;
     }
-    if (format) {
-        put_be32(h + at, 0xe2792aca);
-        put_be32(h + at + 4, (uint32_t)format);
-        memcpy(h + at + 8, create->backing_format, format);
-        at += 8 + ((format + 7) & ~7ull);
+    end = put_extensions(h, bytes, c);
+    if (c->backing) {
+        put_be64(h + 8, end);
+        put_be32(h + 16, (uint32_t)strlen(c->backing));
+        memcpy(h + end, c->backing, strlen(c->backing));
     }
-    at += 8; /* the end mark */
-    if (backing) {
-        memcpy(h + at, create->backing, backing);
-        put_be64(h + 8, at);
-        put_be32(h + 16, (uint32_t)backing);
-        at += backing;
-    }
-    return q->image->pwrite(q->host, 0, 0, h, at);
 }
 
-static int32_t write_refcounts(struct qcow2 *q, const struct layout *l)
+/* Counts of one for the first N clusters. */
+static void fill_counts(uint8_t *blocks, uint32_t order, uint64_t n)
 {
-    uint64_t first = 1 + l->table_clusters;
-    uint8_t entry[8];
-    int32_t rc = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        if (order < 3) {
+            uint64_t bit = i << order;
 
-    q->refcount_table_offset = q->cluster;
-    q->refcount_table_entries =
-        (uint32_t)(l->table_clusters << q->cluster_bits >> 3);
-    q->refcount_table =
-        q->image->allocate(q->host, q->refcount_table_entries * 8ull);
-    if (!q->refcount_table)
-        return -ENOMEM;
-    for (uint64_t i = 0; !rc && i < l->block_clusters; i++) {
-        q->refcount_table[i] = (first + i) << q->cluster_bits;
-        put_be64(entry, q->refcount_table[i]);
-        rc = q->image->pwrite(q->host, 0, q->cluster + i * 8, entry, 8);
+            blocks[bit / 8] |= (uint8_t)(1u << (bit % 8));
+        } else {
+            uint64_t bytes = 1ull << (order - 3);
+
+            blocks[(i + 1) * bytes - 1] = 1;
+        }
     }
-    for (uint64_t i = 0; !rc && i < l->all; i++)
-        rc = qcow2_refcount_add(q, i, 1);
+}
+
+static int32_t write_image(struct qcow2 *q, const struct layout *l,
+                           const struct tn_create *c, struct tn_error *error)
+{
+    uint64_t before_l1 = 1 + l->table_clusters + l->block_clusters;
+    uint64_t total = before_l1 + l->l1_clusters;
+    uint8_t *image = q->image->allocate(q->host, before_l1 * l->cluster);
+    uint8_t *table, *blocks;
+    int32_t rc;
+
+    if (!image)
+        return -ENOMEM;
+    table = image + l->cluster;
+    blocks = table + l->table_clusters * l->cluster;
+    fill_counts(blocks, l->refcount_order, total);
+    for (uint64_t i = 0; i < l->block_clusters; i++)
+        put_be64(table + i * 8, (1 + l->table_clusters + i) * l->cluster);
+    fill_header(image, l, c);
+    rc = q->image->set_length(q->host, 0, total * l->cluster, error);
+    if (rc == 0)
+        rc = q->image->pwrite(q->host, 0, l->cluster, table,
+                              (before_l1 - 1) * l->cluster);
+    if (rc == 0) /* the header last: until then it is no image */
+        rc = q->image->pwrite(q->host, 0, 0, image, l->cluster);
+    q->image->free(q->host, image);
     return rc;
 }
 
-int32_t qcow2_create(void *self, const struct tn_create *create,
+int32_t qcow2_create(void *self, const struct tn_create *c,
                      struct tn_error *error)
 {
     struct qcow2 *q = self;
-    struct layout l;
+    struct layout l = {0};
     int32_t rc;
 
     q->image = tn_service(q->host, TN_HOST_IMAGE);
-    rc = read_options(q, error);
-    if (!rc)
-        rc = make_layout(q, create->bytes, &l, error);
-    if (rc)
+    rc = read_options(q, &l, error);
+    if (rc < 0)
         return rc;
-    rc = q->image->set_block(q->host, q->cluster < METADATA_UNIT
-                                          ? (uint32_t)q->cluster
-                                          : METADATA_UNIT);
-    if (!rc)
-        rc = q->image->set_length(q->host, 0, l.all << q->cluster_bits, error);
-    if (!rc)
-        rc = write_refcounts(q, &l);
-    if (!rc)
-        rc = q->image->flush(q->host);
-    if (!rc) /* the header makes it an image: last */
-        rc = write_header(q, create, &l);
-    q->image->free(q->host, q->refcount_table);
-    q->refcount_table = NULL;
-    if (rc)
-        return tn_fail(q->host, error, rc, "the image could not be made: %s",
-                       strerror(-rc));
-    return 0;
+    if (c->bytes >> 62)
+        return tn_fail(q->host, error, -EINVAL, "the disk is too large");
+    lay_out(&l, c->bytes);
+    if (l.l1_entries * 8 > MAX_L1_BYTES)
+        return tn_fail(q->host, error, -EINVAL,
+                       "the disk is too large for clusters of %llu bytes",
+                       (unsigned long long)l.cluster);
+    if ((c->backing && strlen(c->backing) > 1023) ||
+        (c->backing_format && strlen(c->backing_format) > 63) ||
+        (c->backing ? strlen(c->backing) : 0) + 256 > l.cluster)
+        return tn_fail(q->host, error, -EINVAL,
+                       "the backing file's name is too long");
+    return write_image(q, &l, c, error);
 }

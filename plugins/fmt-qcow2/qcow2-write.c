@@ -145,8 +145,7 @@ static uint32_t covered_bits(const struct qcow2 *q,
     return (uint32_t)(n >= SUBCLUSTERS ? ~0u : ((1u << n) - 1) << first);
 }
 
-/* Each cluster that the old entry had references to loses one; the flag says
- * that it had no other. */
+/* Each cluster that the old entry had references to loses one. */
 static void release_old(struct qcow2 *q, const struct l2_entry *old)
 {
     uint64_t first, last;
@@ -158,13 +157,12 @@ static void release_old(struct qcow2 *q, const struct l2_entry *old)
 
         first = at >> q->cluster_bits;
         last = ((at & ~511ull) + sectors * 512) >> q->cluster_bits;
+    } else if (own_space(old)) { /* the only reference */
+        q->image->drop(q->host, 0, own_space(old), q->cluster);
+        return;
     } else if (old->entry & OFFSET_MASK) {
         first = last = (old->entry & OFFSET_MASK) >> q->cluster_bits;
     } else {
-        return;
-    }
-    if (own_space(old)) {
-        q->image->drop(q->host, 0, first << q->cluster_bits, q->cluster);
         return;
     }
     for (; first <= last; first++)
@@ -221,9 +219,8 @@ void qcow2_cancel(void *self, const struct tn_allocation *a)
     struct qcow2 *q = self;
 
     for (uint64_t i = 0; i < a->plugin[P_COUNT]; i++)
-        q->image->release(q->host, 0,
-                          a->plugin[P_HOST] + (i << q->cluster_bits),
-                          q->cluster);
+        q->image->drop(q->host, 0, a->plugin[P_HOST] + (i << q->cluster_bits),
+                       q->cluster);
 }
 
 /* ---- zeroes and holes ---- */
@@ -232,7 +229,7 @@ void qcow2_cancel(void *self, const struct tn_allocation *a)
 static int changed_entry(const struct qcow2 *q, uint32_t kind,
                          const struct l2_entry *old, struct l2_entry *out)
 {
-    /* Version 2 has no mark for zeroes: only absence. */
+    /* Version 2 has no mark for zeroes over space that is kept. */
     uint64_t keep =
         kind == TN_CHANGE_ZERO && q->version >= 3 ? own_space(old) : 0;
     int zero = q->version >= 3 && (q->has_backing || keep);

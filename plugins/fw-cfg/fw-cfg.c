@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REG_DATA 0u      /* 1..8 bytes, in the order of the item */
-#define REG_SELECTOR 8u  /* 16 bits */
-#define REG_DMA 16u      /* 64 bits; writing the lower half starts it */
+#define REG_DATA 0u     /* 1..8 bytes, in the order of the item */
+#define REG_SELECTOR 8u /* 16 bits */
+#define REG_DMA 16u     /* 64 bits; writing the lower half starts it */
 #define WINDOW 0x18u
 #define DMA_SIGNATURE 0x51454d5520434647ull /* "QEMU CFG" */
 
@@ -221,10 +221,12 @@ static int32_t fw_cfg_realize(void *self, struct tn_error *error)
     f->memory = tn_service(f->host, TN_HOST_MEMORY);
     f->props = tn_service(f->host, TN_HOST_PROPS);
     f->tree = tn_service(f->host, TN_HOST_TREE);
+    if (!f->memory || !f->tree)
+        return tn_fail(f->host, error, -ENOSYS, "the host lacks a service");
     rc = items_make(f, error);
     if (!rc) {
-        f->region = f->memory->new_mmio(f->host, "fw-cfg", WINDOW,
-                                        &fw_cfg_region, f);
+        f->region =
+            f->memory->new_mmio(f->host, "fw-cfg", WINDOW, &fw_cfg_region, f);
         rc = f->region ? 0 : -ENOMEM;
     }
     if (rc)
@@ -270,20 +272,15 @@ static const struct tn_component_ops fw_cfg_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "fw-cfg",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "fw-cfg",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "Firmware configuration device"},
 };
 
 #define PROPERTIES 4
 TN_COMPONENT_INFO(fw_cfg_info, PROPERTIES) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, fw_cfg_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES),
-             .id = "fw-cfg",
+    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES), .id = "fw-cfg",
              .summary = "Firmware configuration device, memory mapped, DMA"},
     .properties =
         {

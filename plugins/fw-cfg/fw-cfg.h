@@ -48,7 +48,7 @@ struct fw_cfg {
     uint32_t n_files;
     /* What the guest is at. */
     uint32_t key;
-    uint64_t offset; /* of the next byte of the item */
+    uint64_t offset;   /* of the next byte of the item */
     uint64_t dma_high; /* first half of a DMA address */
 };
 

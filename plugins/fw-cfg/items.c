@@ -46,8 +46,8 @@ static int32_t add_file(struct fw_cfg *f, uint32_t key, const char *path,
     FILE *file = fopen(path, "rbe");
     int32_t rc = file && fstat(fileno(file), &info) == 0 ? 0 : -errno;
 
-    if (!rc && (!S_ISREG(info.st_mode) ||
-                (uint64_t)info.st_size > MAX_FILE_BYTES))
+    if (!rc &&
+        (!S_ISREG(info.st_mode) || (uint64_t)info.st_size > MAX_FILE_BYTES))
         rc = -EFBIG;
     if (!rc) {
         item->bytes = (uint64_t)info.st_size;
@@ -84,11 +84,10 @@ static int32_t add_named_file(struct fw_cfg *f, const char *text,
 
     if (!length || length >= FILE_NAME_BYTES)
         return tn_fail(f->host, error, -EINVAL,
-                       "'%s' is not NAME=PATH with a name below %u bytes",
-                       text, FILE_NAME_BYTES);
+                       "'%s' is not NAME=PATH with a name below %u bytes", text,
+                       FILE_NAME_BYTES);
     if (f->n_files == MAX_FILES)
-        return tn_fail(f->host, error, -E2BIG, "more than %u files",
-                       MAX_FILES);
+        return tn_fail(f->host, error, -E2BIG, "more than %u files", MAX_FILES);
     memcpy(f->items[key].name, text, length);
     f->n_files++;
     return add_file(f, key, equals + 1, error);
@@ -114,8 +113,7 @@ static int32_t add_directory(struct fw_cfg *f)
         put_big(entry + 4, KEY_FILE_FIRST + i, 2);
         memcpy(entry + 8, item->name, FILE_NAME_BYTES);
     }
-    return add(f, KEY_FILE_DIRECTORY, directory,
-               4 + (uint64_t)f->n_files * 64);
+    return add(f, KEY_FILE_DIRECTORY, directory, 4 + (uint64_t)f->n_files * 64);
 }
 
 int32_t items_make(struct fw_cfg *f, struct tn_error *error)

@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The riscv-virt board as core builds it, with no vCPU running: its devices
- * are driven register by register through the machine's own memory map.
+ * The parts of the riscv-virt board, driven through the machine's own memory
+ * map.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/board/board.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <libfdt.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "core/chr/chr.h"
-#include "core/config/config.h"
-#include "core/machine/machine-private.h"
-#include "core/machine/services.h"
 
 #define FLASH1 0x22000000u
 #define PLIC 0x0c000000u
@@ -30,121 +18,6 @@
 #define UART 0x10000000u
 #define FW_CFG 0x10100000u
 #define RAM 0x80000000u
-
-struct board {
-    struct tn_registry *registry;
-    struct tn_machine_desc *desc;
-    struct tn_machine *machine;
-    struct tn_host *host;
-    char *directory, *vars, *file;
-};
-
-static struct board b;
-
-static void add_plugins(struct tn_registry *registry)
-{
-    g_autofree char *top =
-        g_build_filename(g_getenv("TENON_TOP_BUILDDIR"), "plugins", NULL);
-    g_autoptr(GDir) directory = g_dir_open(top, 0, NULL);
-    const char *name;
-
-    assert_non_null(directory);
-    while ((name = g_dir_read_name(directory))) {
-        g_autofree char *so = g_strconcat(name, ".so", NULL);
-        g_autofree char *path =
-            g_build_filename(top, name, ".libs", so, NULL);
-
-        if (g_file_test(path, G_FILE_TEST_EXISTS))
-            assert_int_equal(tn_registry_add_file(registry, path, NULL), 0);
-    }
-}
-
-static void build_machine(const char *more)
-{
-    struct tn_diagnostics *diagnostics = tn_diagnostics_new();
-    g_autofree char *text = g_strdup_printf(
-        "[machine]\nboard = %s/boards/riscv-virt.board\naccel = interp\n"
-        "memory = 64M\ncpus = 2\n[char console]\nbackend = null\n"
-        "[device flash1]\nimage = %s\n%s\n",
-        g_getenv("TENON_TOP_SRCDIR"), b.vars, more);
-    struct tn_config_source source = {.file = b.file};
-    struct tn_error error = TN_ERROR_INIT;
-
-    assert_true(g_file_set_contents(b.file, text, -1, NULL));
-    b.desc = tn_config_load(&source, b.registry, diagnostics);
-    for (guint i = 0; i < diagnostics->list->len; i++)
-        print_message("%s\n",
-                      ((struct tn_diagnostic *)diagnostics->list->pdata[i])
-                          ->text);
-    tn_diagnostics_free(diagnostics);
-    assert_non_null(b.desc);
-    b.machine = tn_machine_new(b.desc, NULL, &error);
-    if (error.text)
-        print_message("%s\n", error.text);
-    tn_error_clear(&error);
-    assert_non_null(b.machine);
-    b.host = &machine_instance(b.machine, "plic")->host;
-    for (guint i = 0; i < b.machine->instances->len; i++)
-        instance_reset(g_ptr_array_index(b.machine->instances, i),
-                       TN_RESET_COLD);
-}
-
-static void free_machine(void)
-{
-    tn_machine_free(b.machine);
-    tn_machine_desc_free(b.desc);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    tn_chr_register();
-    b.directory = g_dir_make_tmp("tenon-board-XXXXXX", NULL);
-    b.vars = g_build_filename(b.directory, "vars.fd", NULL);
-    b.file = g_build_filename(b.directory, "vm.conf", NULL);
-    g_file_set_contents(b.vars, "", 0, NULL);
-    b.registry = tn_registry_new();
-    add_plugins(b.registry);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    g_unlink(b.vars);
-    g_unlink(b.file);
-    g_rmdir(b.directory);
-    g_free(b.vars);
-    g_free(b.file);
-    g_free(b.directory);
-    tn_registry_free(b.registry);
-    return 0;
-}
-
-static uint64_t in(uint64_t address, uint32_t bytes)
-{
-    uint64_t value = 0;
-
-    assert_int_equal(host_guestmem.io_read(b.host, address, bytes, &value), 0);
-    return value;
-}
-
-static void out(uint64_t address, uint32_t bytes, uint64_t value)
-{
-    assert_int_equal(host_guestmem.io_write(b.host, address, bytes, value), 0);
-}
-
-static uint64_t mip(guint cpu)
-{
-    uint64_t value[8] = {0};
-    uint32_t bytes = sizeof value;
-
-    assert_int_equal(b.machine->target.read_reg(
-                         b.machine->target_instance->self,
-                         b.machine->vcpus.cpus[cpu].cpu, "mip", value, &bytes),
-                     0);
-    return value[0];
-}
 
 /* ---- flash ---- */
 
@@ -162,7 +35,7 @@ static void flash_answers_the_query(void **state)
     assert_int_equal(in(FLASH1 + 0x10 * 4, 4), 'Q' | 'Q' << 16);
     assert_int_equal(in(FLASH1 + 0x11 * 4, 4), 'R' | 'R' << 16);
     assert_int_equal(in(FLASH1 + 0x12 * 4, 2), 'Y');
-    assert_int_equal(in(FLASH1 + 0x27 * 4, 1), 24); /* 16 MiB a chip */
+    assert_int_equal(in(FLASH1 + 0x27 * 4, 1), 24);  /* 16 MiB a chip */
     assert_int_equal(in(FLASH1 + 0x2d * 4, 1), 127); /* sectors less one */
     command(FLASH1, 0x90);
     assert_int_equal(in(FLASH1, 4), 0x00890089);
@@ -321,7 +194,7 @@ static void uart_has_its_registers(void **state)
     out(UART + 7, 1, 0x5a); /* scratch */
     assert_int_equal(in(UART + 7, 1), 0x5a);
     assert_int_equal(in(UART + 5, 1) & 0x60, 0x60); /* nothing to send */
-    out(UART + 3, 1, 0x80); /* divisor latch */
+    out(UART + 3, 1, 0x80);                         /* divisor latch */
     out(UART, 1, 0x34);
     out(UART + 1, 1, 0x12);
     assert_int_equal(in(UART, 1), 0x34);
@@ -400,11 +273,15 @@ static void fw_cfg_files_come_by_dma(void **state)
 
 static void device_tree_is_what_firmware_expects(void **state)
 {
-    static const char *const paths[] = {
-        "/cpus/cpu@0", "/cpus/cpu@1", "/memory@80000000",
-        "/soc/serial@10000000", "/soc/interrupt-controller@c000000",
-        "/soc/clint@2000000", "/soc/rtc@101000", "/soc/flash@20000000",
-        "/soc/virtio_mmio@10001000"};
+    static const char *const paths[] = {"/cpus/cpu@0",
+                                        "/cpus/cpu@1",
+                                        "/memory@80000000",
+                                        "/soc/serial@10000000",
+                                        "/soc/interrupt-controller@c000000",
+                                        "/soc/clint@2000000",
+                                        "/soc/rtc@101000",
+                                        "/soc/flash@20000000",
+                                        "/soc/virtio_mmio@10001000"};
     GBytes *tree;
     const void *blob;
     int length;
@@ -458,12 +335,13 @@ static void random_accesses_are_harmless(void **state)
 {
     static const struct {
         uint64_t start, bytes;
-    } windows[] = {{FINISHER, 0x1000},     {RTC, 0x1000},
-                   {CLINT, 0x10000},       {PLIC, 0x2000},
+    } windows[] = {{FINISHER, 0x1000},      {RTC, 0x1000},
+                   {CLINT, 0x10000},        {PLIC, 0x2000},
                    {PLIC + 0x2000, 0x1000}, {PLIC + 0x200000, 0x8000},
-                   {UART, 0x100},          {0x10001000, 0x8000},
-                   {FLASH1, 0x100},        {FLASH1 + 0x1ffff00, 0x200},
-                   {0x30000000, 0x10000}, {FW_CFG, 0x18},  {0x1000, 0x1000}};
+                   {UART, 0x100},           {0x10001000, 0x8000},
+                   {FLASH1, 0x100},         {FLASH1 + 0x1ffff00, 0x200},
+                   {0x30000000, 0x10000},   {FW_CFG, 0x18},
+                   {0x1000, 0x1000}};
     g_autoptr(GRand) random = g_rand_new_with_seed(99);
 
     (void)state;
@@ -482,8 +360,7 @@ static void random_accesses_are_harmless(void **state)
         if (g_rand_int_range(random, 0, 3) == 0)
             value &= 0xff;
         if (g_rand_boolean(random))
-            host_guestmem.io_write(b.host, address, bytes,
-                                   value << 32 | value);
+            host_guestmem.io_write(b.host, address, bytes, value << 32 | value);
         else
             host_guestmem.io_read(b.host, address, bytes, &value);
         if (i % 50000 == 49999)
@@ -513,5 +390,5 @@ int main(void)
         cmocka_unit_test(random_accesses_are_harmless),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, board_setup, board_teardown);
 }
