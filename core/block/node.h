@@ -21,9 +21,10 @@ struct parked {
     void (*resume)(struct parked *parked);
 };
 
-/* Space nothing refers to any more. */
+/* Space that has a reference less. */
 struct released {
     uint32_t file;
+    gboolean last; /* it had no other: a hole can be made */
     uint64_t offset;
     uint64_t bytes;
 };

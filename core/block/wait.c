@@ -163,7 +163,7 @@ static void release_step(struct parked *parked)
     r = &g_array_index(node->released_going, struct released,
                        node->release_index);
     /* A parked step comes here again; the hole is then made twice. */
-    if (node->discard && node_file(node, r->file)) {
+    if (r->last && node->discard && node_file(node, r->file)) {
         node->release_io = (struct file_io){.file = node_file(node, r->file),
                                             .op = AIO_PUNCH,
                                             .offset = r->offset,

@@ -158,6 +158,8 @@ static int32_t flash_realize(void *self, struct tn_error *error)
 
     f->memory = tn_service(f->host, TN_HOST_MEMORY);
     f->loop = tn_service(f->host, TN_HOST_LOOP);
+    if (!f->memory || !f->loop)
+        return tn_fail(f->host, error, -ENOSYS, "the host lacks a service");
     f->region = f->memory->new_ram(f->host, "flash", f->size, 0, &bytes);
     if (!f->region)
         return -ENOMEM;

@@ -221,6 +221,8 @@ static int32_t fw_cfg_realize(void *self, struct tn_error *error)
     f->memory = tn_service(f->host, TN_HOST_MEMORY);
     f->props = tn_service(f->host, TN_HOST_PROPS);
     f->tree = tn_service(f->host, TN_HOST_TREE);
+    if (!f->memory || !f->tree)
+        return tn_fail(f->host, error, -ENOSYS, "the host lacks a service");
     rc = items_make(f, error);
     if (!rc) {
         f->region =

@@ -319,6 +319,8 @@ static int32_t tap_realize(void *self, struct tn_error *error)
     int32_t code;
 
     t->loop = tn_service(t->host, TN_HOST_LOOP);
+    if (!t->loop)
+        return tn_fail(t->host, error, -ENOSYS, "the host lacks a service");
     code = tap_open(t, error);
     for (uint32_t i = 0; i < t->n_queues && !code; i++)
         code = update_watch(&t->queues[i]);

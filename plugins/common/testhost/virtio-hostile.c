@@ -61,6 +61,8 @@ static void renew(struct hostile *h)
 
     if (below(h, 2))
         wanted &= ~((uint64_t)1 << 34);
+    if (h->restore)
+        h->restore(h);
     d->memory = h->ram;
     if (below(h, 20) == 0)
         wanted &= ~((uint64_t)1 << 32);
@@ -175,6 +177,11 @@ static void poke(struct hostile *h)
     uint64_t at = h->registers + (below(h, h->register_bytes) & ~7ull) +
                   (below(h, 2) ? 4 : 0);
     uint64_t value = below(h, 2) ? below(h, 300) : any(h);
+
+    if (h->config_bytes && below(h, 3) == 0) {
+        bytes = 1u << below(h, 3);
+        at = h->config_space + (below(h, h->config_bytes) & ~(bytes - 1));
+    }
 
     if (below(h, 6) == 0)
         at += below(h, 4);
