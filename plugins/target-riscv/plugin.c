@@ -99,7 +99,8 @@ static void riscv_unrealize(void *self)
 
 /* State beside the table. PMP addresses before what may lock them. */
 static const char *const state_names[] = {
-    "priv", "fcsr", "pmpaddr0", "pmpaddr1", "pmpaddr2", "pmpaddr3", "pmpaddr4",
+    "priv", "menvcfg", "fcsr",
+    "pmpaddr0", "pmpaddr1", "pmpaddr2", "pmpaddr3", "pmpaddr4",
     "pmpaddr5", "pmpaddr6", "pmpaddr7", "pmpaddr8", "pmpaddr9", "pmpaddr10",
     "pmpaddr11", "pmpaddr12", "pmpaddr13", "pmpaddr14", "pmpaddr15",
     "pmpaddr16", "pmpaddr17", "pmpaddr18", "pmpaddr19", "pmpaddr20",
