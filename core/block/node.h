@@ -156,6 +156,8 @@ guint node_epoch_enter(struct block_node *node);
 void node_epoch_leave(struct block_node *node, guint epoch);
 /* The flush cycle is done: free what was released before it. */
 void node_releases_flushed(struct block_node *node, gboolean ok);
+/* There is no space now: is some on its way back? Then park and try again. */
+gboolean node_space_will_come(struct block_node *node);
 
 /* ---- flush.c ---- */
 

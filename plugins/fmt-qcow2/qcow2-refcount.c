@@ -146,7 +146,7 @@ static int32_t make_block(struct qcow2 *q, uint64_t cluster)
     int32_t rc;
 
     if (block >= q->refcount_table_entries) {
-        tn_logf(q->host, TN_LOG_ERROR,
+        tn_logf(q->host, TN_LOG_GUEST, /* as often as a guest likes */
                 "the image file is as large as its refcount table allows");
         return -ENOSPC;
     }
