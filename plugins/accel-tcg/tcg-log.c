@@ -50,7 +50,7 @@ void log_statistics(struct tcg_cpu *tc)
     fprintf(f,
             "cpu %u: %llu units of %llu instructions, %llu bytes of code\n"
             "  %llu lookups, %llu slow loads, %llu slow stores, %llu walks, "
-            "%llu flushes\n",
+            "%llu flushes (spaces %llu, modes %llu), %llu spaces made\n",
             tc->cpu->index, (unsigned long long)tc->n_units,
             (unsigned long long)tc->n_insns,
             (unsigned long long)tc->n_code_bytes,
@@ -58,7 +58,10 @@ void log_statistics(struct tcg_cpu *tc)
             (unsigned long long)tc->n_slow_loads,
             (unsigned long long)tc->n_slow_stores,
             (unsigned long long)tc->n_walks,
-            (unsigned long long)tc->n_flushes);
+            (unsigned long long)tc->n_flushes,
+            (unsigned long long)tc->n_cleared,
+            (unsigned long long)tc->n_large,
+            (unsigned long long)tc->n_new_spaces);
     for (uint32_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i])
             fprintf(f, "  %llu %s\n", (unsigned long long)tc->n_reason[i],

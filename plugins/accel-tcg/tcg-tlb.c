@@ -26,8 +26,8 @@ static void clear_mode(struct tcg_space *s, uint32_t mode)
         s->victim[mode][i].read = s->victim[mode][i].write = 1;
     memset(s->exec_id[mode], 0, sizeof s->exec_id[mode]);
     s->n_filled[mode] = 0;
-    s->large_first[mode] = UINT64_MAX;
-    s->large_last[mode] = 0;
+    s->large_sizes[mode] = 0;
+    memset(s->large_seen[mode], 0, sizeof s->large_seen[mode]);
     s->modes_used &= ~(1u << mode);
 }
 
@@ -38,19 +38,34 @@ static void clear_space(struct tcg_space *s)
             clear_mode(s, mode);
 }
 
-/* A flush of one address of a large page forgets all pieces of it: they are
- * not listed, so what encloses all of them is noted. */
+/* A flush of one address of a large page forgets all pieces of it. They are
+ * not listed: everything of the mode goes. */
+static uint32_t large_bit(uint64_t va, uint32_t bits)
+{
+    return (uint32_t)(((va >> bits) + bits) * 0x9e3779b97f4a7c15ull >> 40) &
+           (LARGE_BITS - 1);
+}
+
 static void note_large(struct tcg_space *s, const struct tn_walk *w)
 {
-    uint64_t mask;
+    uint32_t bit;
 
-    if (w->page_bits <= PAGE_BITS)
+    if (w->page_bits <= PAGE_BITS || w->page_bits > 63)
         return;
-    mask = w->page_bits < 64 ? (1ull << w->page_bits) - 1 : UINT64_MAX;
-    if ((w->va & ~mask) < s->large_first[w->mode])
-        s->large_first[w->mode] = w->va & ~mask;
-    if ((w->va | mask) > s->large_last[w->mode])
-        s->large_last[w->mode] = w->va | mask;
+    bit = large_bit(w->va, w->page_bits);
+    s->large_sizes[w->mode] |= 1ull << w->page_bits;
+    s->large_seen[w->mode][bit / 64] |= 1ull << bit % 64;
+}
+
+static bool maybe_large(const struct tcg_space *s, uint32_t mode, uint64_t va)
+{
+    for (uint64_t sizes = s->large_sizes[mode]; sizes; sizes &= sizes - 1) {
+        uint32_t bit = large_bit(va, (uint32_t)__builtin_ctzll(sizes));
+
+        if (s->large_seen[mode][bit / 64] >> bit % 64 & 1)
+            return true;
+    }
+    return false;
 }
 
 static struct tcg_space *new_space(void)
@@ -60,7 +75,6 @@ static struct tcg_space *new_space(void)
     if (!s)
         return NULL;
     for (uint32_t mode = 0; mode < N_MODES; mode++) {
-        s->large_first[mode] = UINT64_MAX;
         s->tlb[mode][0].read = s->tlb[mode][0].write = tag_none(0);
         for (uint32_t i = 0; i < VICTIMS; i++)
             s->victim[mode][i].read = s->victim[mode][i].write = 1;
@@ -95,6 +109,7 @@ void tlb_set_space(struct tcg_cpu *tc, uint64_t id)
                 return;
         }
         clear_space(s);
+        tc->n_new_spaces++;
         s->id = id;
     }
     s->last_used = ++tc->use_counter;
@@ -115,7 +130,7 @@ void tlb_flush_all(struct tcg_cpu *tc)
             clear_space(tc->spaces[i]);
 }
 
-static void flush_page(struct tcg_space *s, uint64_t va)
+static void flush_page(struct tcg_cpu *tc, struct tcg_space *s, uint64_t va)
 {
     uint64_t page = va & ~PAGE_MASK;
     uint32_t index = page >> PAGE_BITS & (TLB_ENTRIES - 1);
@@ -125,8 +140,9 @@ static void flush_page(struct tcg_space *s, uint64_t va)
     for (uint32_t mode = 0; mode < N_MODES; mode++) {
         if (!(s->modes_used >> mode & 1))
             continue;
-        if (page <= s->large_last[mode] && page >= s->large_first[mode]) {
+        if (maybe_large(s, mode, page)) {
             clear_mode(s, mode);
+            tc->n_large++;
             continue;
         }
         e = &s->tlb[mode][index];
@@ -154,10 +170,11 @@ void tlb_flush(struct tcg_cpu *tc, uint64_t va, uint64_t bytes, uint64_t space)
             continue;
         if (bytes == 0 || n > 256) {
             clear_space(s);
+            tc->n_cleared++;
             continue;
         }
         for (uint64_t k = 0; k < n; k++)
-            flush_page(s, (first + k * PAGE_SIZE) & tc->tcg->address_mask);
+            flush_page(tc, s, (first + k * PAGE_SIZE) & tc->tcg->address_mask);
     }
     /* The page of the code that runs may have gone. */
     __atomic_fetch_or(&tc->cpu->request, TN_CPU_WORK, __ATOMIC_RELAXED);

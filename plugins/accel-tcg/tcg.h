@@ -34,6 +34,7 @@
 #define EXEC_BITS 10
 #define EXEC_ENTRIES (1u << EXEC_BITS)
 #define VICTIMS 8u
+#define LARGE_BITS 4096u
 #define N_SPACES 4u
 #define N_JUMP_CACHES 6u
 #define JUMP_BITS 12
@@ -72,8 +73,10 @@ struct tcg_space {
     uint64_t last_used;
     bool in_use;
     uint32_t modes_used; /* modes with anything in them */
-    /* Large pages that pieces of are cached lie in [first, last]. */
-    uint64_t large_first[N_MODES], large_last[N_MODES];
+    /* Large pages that pieces of are cached: their sizes (a bit each), and a
+     * filter of their numbers that may say yes by mistake. */
+    uint64_t large_sizes[N_MODES];
+    uint64_t large_seen[N_MODES][LARGE_BITS / 64];
     /* Indexes filled since the last flush of everything; -1: too many. */
     int32_t n_filled[N_MODES];
     uint16_t filled[N_MODES][128];
@@ -191,6 +194,7 @@ struct tcg_cpu {
     uint64_t n_lookups, n_slow_loads, n_slow_stores, n_walks, n_flushes;
     uint64_t n_units, n_insns, n_code_bytes, n_invalidated, n_jump_misses;
     uint64_t n_exits, n_reason[16];
+    uint64_t n_cleared, n_large, n_new_spaces;
 };
 
 /* Offsets in accel_hot, as generated code uses them. */
