@@ -157,6 +157,23 @@ static int32_t save_instance(GByteArray *stream, struct instance *instance,
     return 0;
 }
 
+static void save_register(GByteArray *stream, struct tn_machine *machine,
+                          guint index, const char *name)
+{
+    uint8_t value[MAX_REGISTER_BYTES];
+    uint32_t bytes = sizeof value;
+
+    if (machine->target.read_reg(machine->target_instance->self,
+                                 machine->vcpus.cpus[index].cpu, name, value,
+                                 &bytes) ||
+        bytes > sizeof value)
+        return;
+    put_name(stream, name);
+    put_u32(stream, 1);
+    put_u32(stream, bytes);
+    g_byte_array_append(stream, value, bytes);
+}
+
 static int32_t save_cpu(GByteArray *stream, struct tn_machine *machine,
                         guint index)
 {
@@ -166,21 +183,15 @@ static int32_t save_cpu(GByteArray *stream, struct tn_machine *machine,
     put_name(stream, name);
     put_u32(stream, 1);
     for (guint i = 0; i < info->n_regs; i++) {
-        const struct tn_reg *reg = (const void *)((const uint8_t *)info->regs +
-                                                  (gsize)i * info->reg_size);
-        uint8_t value[MAX_REGISTER_BYTES];
-        uint32_t bytes = sizeof value;
+        const struct tn_reg *reg =
+            (const void *)((const uint8_t *)info->regs +
+                           (gsize)i * info->reg_size);
 
-        if (machine->target.read_reg(machine->target_instance->self,
-                                     machine->vcpus.cpus[index].cpu, reg->name,
-                                     value, &bytes) ||
-            bytes > sizeof value)
-            continue;
-        put_name(stream, reg->name);
-        put_u32(stream, 1);
-        put_u32(stream, bytes);
-        g_byte_array_append(stream, value, bytes);
+        save_register(stream, machine, index, reg->name);
     }
+    for (guint i = 0; TN_HAS(info, state_names) && i < info->n_state_names;
+         i++)
+        save_register(stream, machine, index, info->state_names[i]);
     put_name(stream, "");
     return 0;
 }

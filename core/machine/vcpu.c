@@ -42,6 +42,8 @@ static gpointer vcpu_thread(gpointer data)
         }
         vcpu->running = TRUE;
         g_mutex_unlock(&set->lock);
+        if (machine->target.resume)
+            machine->target.resume(machine->target_instance->self, vcpu->cpu);
         rc = machine->accel.run(accel, vcpu->cpu);
         g_mutex_lock(&set->lock);
         vcpu->running = FALSE;

@@ -65,6 +65,8 @@ static void tcg_vcpu_free(void *self, struct tn_cpu *cpu)
     struct tcg_cpu *tc = tcg_cpu_of(cpu);
 
     t->target->cpu_fini(t->target_self, cpu);
+    if (t->log & LOG_STATS)
+        log_statistics(tc);
     t->cpus[cpu->index] = NULL;
     cpu_free(tc);
 }
@@ -263,7 +265,7 @@ static const struct {
     uint32_t bit;
 } log_names[] = {
     {"guest", LOG_GUEST}, {"ir", LOG_IR},   {"host", LOG_HOST},
-    {"exec", LOG_EXEC},   {"mmu", LOG_MMU}, {"int", LOG_INT},
+    {"exec", LOG_EXEC},   {"int", LOG_INT}, {"stats", LOG_STATS},
 };
 
 static int32_t read_log(struct tcg *t, const struct tn_props *props,
@@ -280,8 +282,8 @@ static int32_t read_log(struct tcg *t, const struct tn_props *props,
                 bit = log_names[k].bit;
         if (!bit && item && *item)
             return tn_fail(t->host, error, -EINVAL,
-                           "log: '%s' is none of guest, ir, host, exec, mmu, "
-                           "int",
+                           "log: '%s' is none of guest, ir, host, exec, int, "
+                           "stats",
                            item);
         t->log |= bit;
     }
@@ -360,7 +362,7 @@ TN_COMPONENT_INFO(component_info, 8) = {
              .doc = "Throw all translations away after so many entries; 0: "
                     "when the room is used up"},
             {.name = "log", .type = TN_PROP_STRING, .flags = TN_PROP_LIST,
-             .doc = "What to write down: guest, ir, host, exec, mmu, int"},
+             .doc = "What to write down: guest, ir, host, exec, int, stats"},
             {.name = "log-file", .type = TN_PROP_PATH,
              .doc = "Where to write it; standard error if not set"},
             {.name = "perf-map", .type = TN_PROP_BOOL,

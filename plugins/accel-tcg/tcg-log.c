@@ -32,3 +32,35 @@ void log_unit(struct tcg_cpu *tc, struct tcg_unit *u)
     }
     fflush(t->log_file);
 }
+
+void log_statistics(struct tcg_cpu *tc)
+{
+    static const char *const reasons[] = {
+        [LEAVE_LINK] = "direct exits to link",
+        [LEAVE_JUMP] = "indirect jumps not in the cache",
+        [LEAVE_REQUEST] = "requests",
+        [LEAVE_DEAD] = "units or mappings gone",
+        [LEAVE_SYNC] = "changes of state",
+        [LEAVE_HALT] = "halts",
+        [LEAVE_EXCEPTION] = "exceptions",
+        [LEAVE_AGAIN] = "restarts",
+    };
+    FILE *f = tc->tcg->log_file;
+
+    fprintf(f,
+            "cpu %u: %llu units of %llu instructions, %llu bytes of code\n"
+            "  %llu lookups, %llu slow loads, %llu slow stores, %llu walks, "
+            "%llu flushes\n",
+            tc->cpu->index, (unsigned long long)tc->n_units,
+            (unsigned long long)tc->n_insns,
+            (unsigned long long)tc->n_code_bytes,
+            (unsigned long long)tc->n_lookups,
+            (unsigned long long)tc->n_slow_loads,
+            (unsigned long long)tc->n_slow_stores,
+            (unsigned long long)tc->n_walks,
+            (unsigned long long)tc->n_flushes);
+    for (uint32_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i])
+            fprintf(f, "  %llu %s\n", (unsigned long long)tc->n_reason[i],
+                    reasons[i]);
+}

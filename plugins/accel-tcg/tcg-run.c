@@ -212,15 +212,16 @@ static void halt(struct tcg_cpu *tc)
 }
 
 /* Run generated code once and see to why it came back. */
-static void run_unit(struct tcg_cpu *tc, struct tcg_unit *u)
+static void run_code(struct tcg_cpu *tc, uint64_t pc, const void *code)
 {
     tc->n_exits++;
     if (tc->tcg->log & LOG_EXEC)
         fprintf(tc->tcg->log_file, "cpu %u: 0x%llx\n", tc->cpu->index,
-                (unsigned long long)u->pc);
+                (unsigned long long)pc);
     tc->in_code = true;
-    tc->reason = host_enter(tc, u->body);
+    tc->reason = host_enter(tc, code);
     tc->in_code = false;
+    tc->n_reason[tc->reason & 15]++;
     switch (tc->reason) {
     case LEAVE_SYNC:
         check_interrupts(tc);
@@ -244,13 +245,30 @@ static void forced_flush(struct tcg_cpu *tc)
     }
 }
 
+/* The entry for PC if the jump cache has it and it can be used. */
+static const void *known_jump(struct tcg_cpu *tc, uint64_t pc)
+{
+    const struct jump_entry *e;
+
+    if (tc->one_insn || tc->reason == LEAVE_LINK || tc->reason == LEAVE_DEAD)
+        return NULL; /* more is to be done than to go there */
+    e = &tc->jumps->entry[jump_index(tc->tcg, pc)];
+    return e->pc == pc ? e->code : NULL;
+}
+
 static void step(struct tcg_cpu *tc)
 {
     uint64_t pc = get_pc(tc);
+    const void *known;
     struct tcg_unit *u;
 
     if (!jumps_select(tc)) {
         tc->failed = true;
+        return;
+    }
+    known = known_jump(tc, pc);
+    if (known) {
+        run_code(tc, pc, known);
         return;
     }
     u = find(tc, pc);
@@ -263,10 +281,10 @@ static void step(struct tcg_cpu *tc)
         return;
     }
     follow_link(tc, u);
-    if (tc->reason == LEAVE_JUMP || tc->reason == LEAVE_DEAD)
+    if (tc->reason != LEAVE_LINK)
         remember_jump(tc, u);
     tc->one_insn = false;
-    run_unit(tc, u);
+    run_code(tc, pc, u->body);
 }
 
 int32_t tcg_run(void *self, struct tn_cpu *cpu)

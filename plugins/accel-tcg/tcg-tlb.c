@@ -26,6 +26,9 @@ static void clear_mode(struct tcg_space *s, uint32_t mode)
         s->victim[mode][i].read = s->victim[mode][i].write = 1;
     memset(s->exec_id[mode], 0, sizeof s->exec_id[mode]);
     s->n_filled[mode] = 0;
+    s->large_first[mode] = UINT64_MAX;
+    s->large_last[mode] = 0;
+    s->modes_used &= ~(1u << mode);
 }
 
 static void clear_space(struct tcg_space *s)
@@ -33,9 +36,6 @@ static void clear_space(struct tcg_space *s)
     for (uint32_t mode = 0; mode < N_MODES; mode++)
         if (s->modes_used >> mode & 1)
             clear_mode(s, mode);
-    s->modes_used = 0;
-    s->large_first = UINT64_MAX;
-    s->large_last = 0;
 }
 
 /* A flush of one address of a large page forgets all pieces of it: they are
@@ -47,10 +47,10 @@ static void note_large(struct tcg_space *s, const struct tn_walk *w)
     if (w->page_bits <= PAGE_BITS)
         return;
     mask = w->page_bits < 64 ? (1ull << w->page_bits) - 1 : UINT64_MAX;
-    if ((w->va & ~mask) < s->large_first)
-        s->large_first = w->va & ~mask;
-    if ((w->va | mask) > s->large_last)
-        s->large_last = w->va | mask;
+    if ((w->va & ~mask) < s->large_first[w->mode])
+        s->large_first[w->mode] = w->va & ~mask;
+    if ((w->va | mask) > s->large_last[w->mode])
+        s->large_last[w->mode] = w->va | mask;
 }
 
 static struct tcg_space *new_space(void)
@@ -59,8 +59,8 @@ static struct tcg_space *new_space(void)
 
     if (!s)
         return NULL;
-    s->large_first = UINT64_MAX;
     for (uint32_t mode = 0; mode < N_MODES; mode++) {
+        s->large_first[mode] = UINT64_MAX;
         s->tlb[mode][0].read = s->tlb[mode][0].write = tag_none(0);
         for (uint32_t i = 0; i < VICTIMS; i++)
             s->victim[mode][i].read = s->victim[mode][i].write = 1;
@@ -119,13 +119,21 @@ static void flush_page(struct tcg_space *s, uint64_t va)
 {
     uint64_t page = va & ~PAGE_MASK;
     uint32_t index = page >> PAGE_BITS & (TLB_ENTRIES - 1);
+    uint32_t exec = page >> PAGE_BITS & (EXEC_ENTRIES - 1);
+    struct tlb_entry *e;
 
     for (uint32_t mode = 0; mode < N_MODES; mode++) {
         if (!(s->modes_used >> mode & 1))
             continue;
-        s->tlb[mode][index].read = s->tlb[mode][index].write =
-            tag_none(index);
-        s->exec_id[mode][page >> PAGE_BITS & (EXEC_ENTRIES - 1)] = 0;
+        if (page <= s->large_last[mode] && page >= s->large_first[mode]) {
+            clear_mode(s, mode);
+            continue;
+        }
+        e = &s->tlb[mode][index];
+        if (e->read == page || e->write == page)
+            e->read = e->write = tag_none(index);
+        if (s->exec[mode][exec].page == (page | 1))
+            s->exec_id[mode][exec] = 0;
         for (uint32_t i = 0; i < VICTIMS; i++)
             if (s->victim[mode][i].read == page ||
                 s->victim[mode][i].write == page)
@@ -144,8 +152,7 @@ void tlb_flush(struct tcg_cpu *tc, uint64_t va, uint64_t bytes, uint64_t space)
 
         if (!s || (space != TN_SPACE_ALL && s->id != space))
             continue;
-        if (bytes == 0 || n > 256 ||
-            (va <= s->large_last && va + (bytes - 1) >= s->large_first)) {
+        if (bytes == 0 || n > 256) {
             clear_space(s);
             continue;
         }

@@ -72,8 +72,8 @@ struct tcg_space {
     uint64_t last_used;
     bool in_use;
     uint32_t modes_used; /* modes with anything in them */
-    /* Large pages that pieces of are cached lie in [large_first, last]. */
-    uint64_t large_first, large_last;
+    /* Large pages that pieces of are cached lie in [first, last]. */
+    uint64_t large_first[N_MODES], large_last[N_MODES];
     /* Indexes filled since the last flush of everything; -1: too many. */
     int32_t n_filled[N_MODES];
     uint16_t filled[N_MODES][128];
@@ -191,7 +191,7 @@ struct tcg_cpu {
     struct tcg_unit *one_unit;
     uint64_t n_lookups, n_slow_loads, n_slow_stores, n_walks, n_flushes;
     uint64_t n_units, n_insns, n_code_bytes, n_invalidated, n_jump_misses;
-    uint64_t n_exits;
+    uint64_t n_exits, n_reason[16];
 };
 
 /* Offsets in accel_hot, as generated code uses them. */
@@ -224,8 +224,8 @@ enum {
 #define LOG_IR 2u
 #define LOG_HOST 4u
 #define LOG_EXEC 8u
-#define LOG_MMU 16u
 #define LOG_INT 32u
+#define LOG_STATS 64u
 
 #define SITE_BUCKETS (1u << HASH_BITS)
 
@@ -450,6 +450,7 @@ uint32_t host_fp_flags(struct tcg_cpu *tc, bool clear);
 
 /* tcg-log.c */
 void log_unit(struct tcg_cpu *tc, struct tcg_unit *u);
-void log_mapping(struct tcg *t, struct tcg_unit *u);
+/* How often what happened on one vCPU. */
+void log_statistics(struct tcg_cpu *tc);
 
 #endif

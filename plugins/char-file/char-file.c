@@ -194,6 +194,8 @@ static int32_t file_realize(void *self, struct tn_error *error)
     int32_t code;
 
     f->loop = tn_service(f->host, TN_HOST_LOOP);
+    if (!f->loop)
+        return tn_fail(f->host, error, -ENOSYS, "the host lacks a service");
     f->task = f->loop->new_task(f->host, input_task, f);
     code = f->task ? open_files(f, error) : -ENOMEM;
     if (code)

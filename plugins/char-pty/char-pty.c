@@ -182,7 +182,11 @@ static int32_t pty_realize(void *self, struct tn_error *error)
     const struct tn_props *props = tn_service(p->host, TN_HOST_PROPS);
     int32_t code;
 
+    if (!tn_service(p->host, TN_HOST_LOOP))
+        return tn_fail(p->host, error, -ENOSYS, "the host lacks a service");
     channel_init(&p->channel, p->host, ended, p);
+    if (!p->channel.loop)
+        return tn_fail(p->host, error, -ENOTSUP, "the host has no loop");
     code = open_terminal(p, error);
     if (!code)
         code = make_link(p, props->get_string(p->host, "link"), error);

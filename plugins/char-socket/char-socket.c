@@ -208,8 +208,10 @@ static int32_t socket_realize(void *self, struct tn_error *error)
     struct socket_char *s = self;
     int32_t code;
 
-    channel_init(&s->channel, s->host, ended, s);
     s->clock = tn_service(s->host, TN_HOST_CLOCK);
+    if (!s->clock || !tn_service(s->host, TN_HOST_LOOP))
+        return tn_fail(s->host, error, -ENOSYS, "the host lacks a service");
+    channel_init(&s->channel, s->host, ended, s);
     s->timer = s->clock->new_timer(s->host, TN_CLOCK_HOST, connect_again, s);
     if (!s->timer)
         return -ENOMEM;

@@ -217,8 +217,10 @@ TN_COMPONENT_INFO(rng_info, 1) = {
     .info = {TN_COMPONENT_INFO_DEVICE(1), .flags = TN_COMPONENT_PARENT_LOCK,
              .id = "virtio-rng", .bus = "virtio",
              .summary = "gives the guest random bytes of the host"},
-    .properties = {{.name = "rate", .type = TN_PROP_SIZE,
-                    .default_value = "0", .unit = "bytes/s",
+    .properties = {{.name = "rate",
+                    .type = TN_PROP_SIZE,
+                    .default_value = "0",
+                    .unit = "bytes/s",
                     .doc = "most bytes the guest gets a second; 0 is no "
                            "limit"}},
 };

@@ -203,7 +203,7 @@ static int32_t prepare_writing(struct qcow2 *q, struct tn_error *error)
 
 static void describe_info(const struct qcow2 *q, struct tn_image_info *info)
 {
-    info->bytes = q->bytes;
+    info->bytes = (q->bytes + 511) & ~511ull;
     info->cluster_bytes = (uint32_t)q->cluster;
     info->flags = TN_FORMAT_BACKING;
     if (q->version >= 3 || !q->has_backing) {
@@ -263,8 +263,9 @@ void qcow2_close(void *self)
 {
     struct qcow2 *q = self;
 
+    /* Nothing ever referred to it. */
     if (q->pending_table && q->writable)
-        q->image->release(q->host, 0, q->pending_table, q->cluster);
+        (void)qcow2_refcount_add(q, q->pending_table >> q->cluster_bits, -1);
     q->image->free(q->host, q->l1);
     q->image->free(q->host, q->refcount_table);
     q->l1 = q->refcount_table = NULL;

@@ -192,7 +192,7 @@ static int32_t find_free(struct qcow2 *q, uint64_t *cluster)
 int32_t qcow2_take(struct qcow2 *q, uint32_t n, uint64_t *cluster,
                    uint32_t *found)
 {
-    uint64_t first = q->free_hint, count;
+    uint64_t first = q->free_hint ? q->free_hint : 1, count; /* 0: header */
     uint32_t length = 1;
     int32_t rc = find_free(q, &first);
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,6 +55,14 @@ static void check_with_reference(struct image_test *t)
     assert_int_equal(bytes, t->bytes);
     assert_memory_equal(data, t->model, bytes);
     unlink(raw);
+}
+
+/* TENON_TEST_OPERATIONS: more than the usual few for each image. */
+static guint operations(void)
+{
+    const char *text = g_getenv("TENON_TEST_OPERATIONS");
+
+    return text ? (guint)atoi(text) : 1500;
 }
 
 static void run_history(struct image_test *t, guint operations)
@@ -102,7 +111,7 @@ static void test_options(void **state)
             image_test_run("qemu-img create -q -f qcow2 -o %s %s %llu",
                            options[i], t.path, (unsigned long long)t.bytes),
             0);
-        run_history(&t, 1500);
+        run_history(&t, operations());
         image_test_clear(&t);
     }
 }

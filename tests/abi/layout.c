@@ -202,7 +202,8 @@ AT(tn_image, set_length, 80);
 AT(tn_image, add_file, 88);
 AT(tn_image, allocate, 96);
 AT(tn_image, free, 104);
-SIZE(tn_image, 112);
+AT(tn_image, drop, 112);
+SIZE(tn_image, 120);
 
 AT(tn_extent, kind, 0);
 AT(tn_extent, flags, 4);
@@ -738,7 +739,10 @@ AT(tn_target_info, regs, 104);
 AT(tn_target_info, helpers, 112);
 AT(tn_target_info, profiles, 120);
 AT(tn_target_info, lines, 128);
-SIZE(tn_target_info, 136);
+AT(tn_target_info, state_names, 136);
+AT(tn_target_info, n_state_names, 144);
+AT(tn_target_info, reserved3, 148);
+SIZE(tn_target_info, 152);
 
 AT(tn_decode, size, 0);
 AT(tn_decode, max_insns, 4);

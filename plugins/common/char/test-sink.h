@@ -85,6 +85,7 @@ static inline void test_sink_end(struct test_sink *s)
 {
     if (s->ops)
         s->ops->attach(s->self, NULL, NULL);
+    testhost_run(s->machine); /* frees watches of a failed realize() */
     testhost_free(s->machine);
 }
 

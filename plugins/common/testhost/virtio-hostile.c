@@ -103,10 +103,10 @@ static void add(struct hostile *h)
 {
     struct driver_buffer b[MOST_BUFFERS];
     uint32_t odd = below(h, 12) == 0;
-    uint32_t n = odd ? 1 + (uint32_t)below(h, MOST_BUFFERS)
-                     : 2 + (uint32_t)below(h, 3);
-    uint32_t n_out = odd ? (uint32_t)below(h, n + 1)
-                         : 1 + (uint32_t)below(h, n - 1);
+    uint32_t n =
+        odd ? 1 + (uint32_t)below(h, MOST_BUFFERS) : 2 + (uint32_t)below(h, 3);
+    uint32_t n_out =
+        odd ? (uint32_t)below(h, n + 1) : 1 + (uint32_t)below(h, n - 1);
     uint32_t may = h->driver->features >> 28 & 1 || below(h, 200) == 0;
     struct driver_queue *q = &h->driver->queue[below(h, h->n_queues)];
 
@@ -121,8 +121,7 @@ static void add(struct hostile *h)
         if (!b[i].write) {
             /* Headers are short. */
             if (i == 0 && below(h, 10))
-                b[i].bytes =
-                    below(h, 30) ? 16 : 1 + (uint32_t)below(h, 64);
+                b[i].bytes = below(h, 30) ? 16 : 1 + (uint32_t)below(h, 64);
             fill(h, b[i].address, b[i].bytes);
         }
     }

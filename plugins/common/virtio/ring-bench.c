@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a chain costs: pop, push and flush of the rings, without a device, on
- * the test host's memory service. Prints nanoseconds of CPU time a chain; nothing
- * depends on them.
+ * the test host's memory service. Prints nanoseconds of CPU time a chain;
+ * nothing depends on them.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -113,8 +113,7 @@ static void measure(const char *name, uint64_t features, uint32_t pieces,
         while (driver_used(&driver, &driver.queue[0], &id, &bytes))
             ;
     }
-    printf("%-36s %6.1f ns a chain\n", name,
-           (double)total / ROUNDS / batch);
+    printf("%-36s %6.1f ns a chain\n", name, (double)total / ROUNDS / batch);
     transport->detach(virtio);
     testhost_free(machine);
 }
@@ -126,7 +125,6 @@ int main(void)
     measure("split, indirect table of 3", EVENT_IDX | INDIRECT, 3, 1);
     measure("packed, 1 descriptor", EVENT_IDX | PACKED, 1, 0);
     measure("packed, 3 descriptors", EVENT_IDX | PACKED, 3, 0);
-    measure("packed, indirect table of 3", EVENT_IDX | PACKED | INDIRECT, 3,
-            1);
+    measure("packed, indirect table of 3", EVENT_IDX | PACKED | INDIRECT, 3, 1);
     return 0;
 }

@@ -166,8 +166,7 @@ static void chain_of_4_gib(void **state)
     begin(&f, INDIRECT);
     testhost_ram(f.machine, RAM + RAM_BYTES, RAM_BYTES);
     for (uint32_t i = 0; i < 1024; i++)
-        desc(&f, TABLE, i, RAM, 2 * RAM_BYTES, WRITE | NEXT,
-             (uint16_t)(i + 1));
+        desc(&f, TABLE, i, RAM, 2 * RAM_BYTES, WRITE | NEXT, (uint16_t)(i + 1));
     desc(&f, f.q->descriptors, 0, TABLE, 16 * 1025, TABLE_FLAG, 0);
     offer(&f, 0);
     expect_broken(&f, "4 GiB");
@@ -225,8 +224,7 @@ static void bad_tables(void **state)
         struct fixture f;
 
         begin(&f, INDIRECT);
-        desc(&f, TABLE, 0, DATA, 16, cases[i].entry_flags,
-             cases[i].entry_next);
+        desc(&f, TABLE, 0, DATA, 16, cases[i].entry_flags, cases[i].entry_next);
         desc(&f, f.q->descriptors, 0, cases[i].address, cases[i].bytes,
              cases[i].flags, 0);
         offer(&f, 0);
@@ -295,11 +293,16 @@ static void bad_rings(void **state)
         uint32_t low;
         uint32_t high;
     } cases[] = {
-        {0x080, RAM + 8, 0},          {0x090, RAM + 1, 0},
-        {0x0a0, RAM + 2, 0},          {0x080, MMIO, 0},
-        {0x090, RAM, 0xffffffff},     {0x0a0, RAM + RAM_BYTES - 64, 0},
-        {0x080, 0xfffffff0, ~0u},     {0x038, 0, 0},
-        {0x038, 3, 0},                {0x038, 2048, 0},
+        {0x080, RAM + 8, 0},
+        {0x090, RAM + 1, 0},
+        {0x0a0, RAM + 2, 0},
+        {0x080, MMIO, 0},
+        {0x090, RAM, 0xffffffff},
+        {0x0a0, RAM + RAM_BYTES - 64, 0},
+        {0x080, 0xfffffff0, ~0u},
+        {0x038, 0, 0},
+        {0x038, 3, 0},
+        {0x038, 2048, 0},
         {0x038, 0xffffffff, 0},
     };
 

@@ -55,8 +55,7 @@ struct rig {
 
 static void restore_pci(struct hostile *h)
 {
-    struct rig *rig =
-        (struct rig *)((char *)h - offsetof(struct rig, hostile));
+    struct rig *rig = (struct rig *)((char *)h - offsetof(struct rig, hostile));
 
     driver_init_pci(&rig->driver, rig->machine, rig->bus, FUNCTION, BARS, RAM);
 }
@@ -64,14 +63,14 @@ static void restore_pci(struct hostile *h)
 static struct test_instance *make_pci(struct rig *rig)
 {
     static const uint64_t addresses[] = {ECAM, BARS};
-    struct test_instance *bridge = testhost_add(
-        rig->machine, "bus-pci-ecam", "pci-ecam", "pci", NULL, NULL);
+    struct test_instance *bridge = testhost_add(rig->machine, "bus-pci-ecam",
+                                                "pci-ecam", "pci", NULL, NULL);
 
     testhost_addresses(bridge, addresses, 2);
     if (testhost_realize(bridge, 0))
         abort();
-    return testhost_add(rig->machine, "bus-virtio-pci", "virtio-pci",
-                        "virtio0", bridge, NULL);
+    return testhost_add(rig->machine, "bus-virtio-pci", "virtio-pci", "virtio0",
+                        bridge, NULL);
 }
 
 static void begin(struct rig *rig, const struct kind *kind, uint32_t pci)
@@ -81,11 +80,11 @@ static void begin(struct rig *rig, const struct kind *kind, uint32_t pci)
     memset(rig, 0, sizeof *rig);
     rig->machine = testhost_new();
     testhost_ram(rig->machine, RAM, RAM_BYTES);
-    rig->disk = (struct test_disk){.content = calloc(1, DISK_BYTES),
-                                   .bytes = DISK_BYTES,
-                                   .flags = TN_DISK_WRITEBACK |
-                                            TN_DISK_CAN_DISCARD,
-                                   .shuffle = 1};
+    rig->disk =
+        (struct test_disk){.content = calloc(1, DISK_BYTES),
+                           .bytes = DISK_BYTES,
+                           .flags = TN_DISK_WRITEBACK | TN_DISK_CAN_DISCARD,
+                           .shuffle = 1};
     rig->net.info = (struct tn_net_info){
         .size = sizeof rig->net.info, .link = 1, .mtu = 1500, .queues = 2};
     testhost_disk(rig->machine, &rig->disk);
@@ -96,8 +95,8 @@ static void begin(struct rig *rig, const struct kind *kind, uint32_t pci)
                                   "virtio-mmio", "virtio0", NULL, NULL);
     if (!rig->bus || testhost_realize(rig->bus, pci ? 0 : MMIO))
         abort();
-    device = testhost_add(rig->machine, kind->plugin, kind->component,
-                          "device", rig->bus, kind->props);
+    device = testhost_add(rig->machine, kind->plugin, kind->component, "device",
+                          rig->bus, kind->props);
     if (!device || testhost_realize(device, 0))
         abort();
     testhost_reset(rig->machine);
@@ -124,8 +123,7 @@ static void outside(struct rig *rig, uint32_t round)
 {
     static uint8_t bytes[3000];
     struct tn_iovec iov = {bytes, 64 + round % 2900};
-    struct tn_net_frame frame = {
-        .size = sizeof frame, .n_iov = 1, .iov = &iov};
+    struct tn_net_frame frame = {.size = sizeof frame, .n_iov = 1, .iov = &iov};
 
     if (rig->net.port)
         testhost_net_receive(&rig->net, round % 2, &frame);
