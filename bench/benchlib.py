@@ -21,12 +21,8 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "scripts" / "guest"))
 # pylint: disable=wrong-import-position
-from console import Console, Ended, Timeout  # noqa: E402,F401
-
-
-def default_guests():
-    cache = os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")
-    return pathlib.Path(os.environ.get("TENON_GUESTS", f"{cache}/tenon/guests"))
+from console import Console  # noqa: E402
+from machine import Machine, Tenon, guests  # noqa: E402,F401
 
 
 def reference_command(directory, program):
@@ -45,53 +41,6 @@ def reference_command(directory, program):
     return [str(loaders[0]), "--library-path",
             ":".join(str(d) for d in libraries),
             str(directory / "usr/bin" / program)]
-
-
-class Machine:
-    """What both emulators are told to run; each says it in its own way."""
-
-    def __init__(self, harts=1, memory="512M", kernel=None, initrd=None,
-                 cmdline=None, firmware=None, disks=(), net=None, tap=None,
-                 transport="mmio"):
-        self.harts, self.memory = harts, memory
-        self.kernel, self.initrd, self.cmdline = kernel, initrd, cmdline
-        self.firmware = firmware
-        self.disks = disks          # (path, format) in order; not written
-        self.net, self.tap = net, tap
-        self.transport = transport
-
-
-class Tenon:
-    name = "tenon"
-
-    def __init__(self, path, extra=()):
-        self.path = path
-        self.extra = [w for e in extra for w in ("--set", e)]
-
-    def command(self, m):
-        settings = {"machine.board": "riscv-virt", "machine.cpus": m.harts,
-                    "machine.memory": m.memory}
-        for key in ("kernel", "initrd", "cmdline", "firmware"):
-            if getattr(m, key):
-                settings[f"machine.{key}"] = getattr(m, key)
-        settings["board.attach.virtio"] = f"virtio-{m.transport}"
-        for i, (path, form) in enumerate(m.disks):
-            settings[f"disk.d{i}.image"] = path
-            settings[f"disk.d{i}.format"] = form
-            settings[f"disk.d{i}.device"] = "virtio-blk"
-        if m.net or m.tap:
-            settings["net.n.backend"] = "tap" if m.tap else "user"
-            settings["net.n.device"] = "virtio-net"
-            if m.tap:
-                settings["net.n.ifname"] = m.tap
-        words = [self.path, "run"]
-        for key, value in settings.items():
-            words += ["--set", f"{key}={value}"]
-        return words + self.extra
-
-    def version(self):
-        return subprocess.run([self.path, "--version"], capture_output=True,
-                              text=True, check=False).stdout.split("\n")[0]
 
 
 class Reference:
@@ -191,9 +140,8 @@ class Bench:
         self.emulators = [e for e in emulators
                           if self.args.only in (None, e.name)]
         self.harts = [int(h) for h in self.args.harts.split(",")]
-        guests = default_guests()
-        self.kernel = guests / "riscv64"
-        self.disk = guests / "riscv64-disk"
+        self.kernel = guests() / "riscv64"
+        self.disk = guests() / "riscv64-disk"
         for e in self.emulators:
             print(f"{e.name}: {e.version()}")
         return self.args

@@ -8,6 +8,7 @@
 
 #include <tenon/tree.h>
 
+#include "core/block/disk.h"
 #include "core/chr/chr.h"
 #include "core/machine/machine.h"
 #include "core/net/net.h"
@@ -157,6 +158,7 @@ static int run_machine(const struct tn_machine_desc *desc)
 
     tn_chr_register();
     tn_net_register();
+    tn_block_register();
     tn_status("%s: loading plugins, firmware and images", desc->name);
     run.machine = tn_machine_new(desc, &code, &error);
     if (!run.machine)

@@ -112,7 +112,15 @@ static int32_t image_flush(struct tn_host *host)
 static void image_release(struct tn_host *host, uint32_t file, uint64_t offset,
                           uint64_t bytes)
 {
-    struct released r = {file, offset, bytes};
+    struct released r = {file, FALSE, offset, bytes};
+
+    g_array_append_val(node_of(host)->released_new, r);
+}
+
+static void image_drop(struct tn_host *host, uint32_t file, uint64_t offset,
+                       uint64_t bytes)
+{
+    struct released r = {file, TRUE, offset, bytes};
 
     g_array_append_val(node_of(host)->released_new, r);
 }
@@ -249,4 +257,5 @@ const struct tn_image block_image_service = {
     .add_file = add_file,
     .allocate = allocate,
     .free = release_memory,
+    .drop = image_drop,
 };

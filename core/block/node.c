@@ -278,8 +278,10 @@ int32_t node_close(struct block_node *node, struct tn_error *error)
     node->may_block = TRUE;
     if (node->flags & TN_IMAGE_WRITABLE)
         rc = node_flush_wait(node);
-    /* Freed space is written down by the flush after the one that freed it. */
+    /* Freed space is written down by the flush after the one that freed it.
+     * What is released from now on is a leak. */
     node->fmt.close(node->host.self);
+    node->fmt.release = NULL;
     if (!rc && (node->flags & TN_IMAGE_WRITABLE))
         rc = node_flush_wait(node);
     if (rc)

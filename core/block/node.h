@@ -21,9 +21,10 @@ struct parked {
     void (*resume)(struct parked *parked);
 };
 
-/* Space nothing refers to any more. */
+/* Space that has a reference less. */
 struct released {
     uint32_t file;
+    gboolean last; /* it had no other: a hole can be made */
     uint64_t offset;
     uint64_t bytes;
 };
@@ -155,6 +156,8 @@ guint node_epoch_enter(struct block_node *node);
 void node_epoch_leave(struct block_node *node, guint epoch);
 /* The flush cycle is done: free what was released before it. */
 void node_releases_flushed(struct block_node *node, gboolean ok);
+/* There is no space now: is some on its way back? Then park and try again. */
+gboolean node_space_will_come(struct block_node *node);
 
 /* ---- flush.c ---- */
 

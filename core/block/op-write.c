@@ -230,7 +230,8 @@ static void allocate(struct piece *p, uint64_t bytes)
     p->allocation = (struct tn_allocation){.size = sizeof p->allocation};
     rc = node->fmt.allocate(node->host.self, p->cursor, bytes, 0,
                             &p->allocation);
-    if (rc == -EAGAIN) {
+    if (rc == -EAGAIN ||
+        (rc == -ENOSPC && node_space_will_come(node))) {
         piece_park(p);
         return;
     }

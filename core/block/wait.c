@@ -96,6 +96,21 @@ static void release_end(struct block_node *node)
     g_array_set_size(node->released_going, 0);
     node->releasing = FALSE;
     node->busy--;
+    node_resume_all(node); /* what waits for space */
+}
+
+gboolean node_space_will_come(struct block_node *node)
+{
+    gboolean unflushed = node->released_new->len > 0;
+
+    if (node->broken)
+        return FALSE;
+    if (unflushed && node->flush.active)
+        node->flush.wanted = TRUE;
+    else if (unflushed)
+        node_flush(node, NULL);
+    return unflushed || node->released_flushing->len > 0 ||
+           node->released_stable->len > 0 || node->releasing;
 }
 
 /* Requests from before the release that may still read the space are over. */
@@ -163,7 +178,7 @@ static void release_step(struct parked *parked)
     r = &g_array_index(node->released_going, struct released,
                        node->release_index);
     /* A parked step comes here again; the hole is then made twice. */
-    if (node->discard && node_file(node, r->file)) {
+    if (r->last && node->discard && node_file(node, r->file)) {
         node->release_io = (struct file_io){.file = node_file(node, r->file),
                                             .op = AIO_PUNCH,
                                             .offset = r->offset,

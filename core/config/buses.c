@@ -193,17 +193,33 @@ static struct tn_instance_desc *first_free(struct tn_resolver *resolver,
     return NULL;
 }
 
-static struct tn_instance_desc *make_adapter(struct tn_resolver *resolver,
-                                             struct tn_instance_desc *instance,
-                                             const struct tn_section *section,
-                                             const char *component)
+/* The component that carries INSTANCE where no bus is free, and the place that
+ * says so: its own `attach`, else the board's attach.KIND. */
+static const char *adapter_for(struct tn_resolver *resolver,
+                               const struct tn_instance_desc *instance,
+                               const struct tn_section **section,
+                               const struct tn_key **key)
 {
+    g_autofree char *name = g_strconcat("attach.", instance->bus, NULL);
     struct tn_section *board =
         tn_sections_find(resolver->sections, "board", "");
-    g_autofree char *attach = g_strconcat("attach.", instance->bus, NULL);
-    struct tn_component_entry *entry = tn_resolve_component(
-        resolver, board, board ? tn_section_key(board, attach) : NULL,
-        TN_KIND_DEVICE, component);
+
+    *key = placing_key(resolver, instance, "attach");
+    if (*key)
+        return (*key)->value;
+    *section = board;
+    *key = board ? tn_section_key(board, name) : NULL;
+    return g_hash_table_lookup(resolver->desc->attach, instance->bus);
+}
+
+/* SECTION and KEY are where COMPONENT is written; OWNER who needs it. */
+static struct tn_instance_desc *
+make_adapter(struct tn_resolver *resolver, struct tn_instance_desc *instance,
+             const struct tn_section *owner, const struct tn_section *section,
+             const struct tn_key *key, const char *component)
+{
+    struct tn_component_entry *entry =
+        tn_resolve_component(resolver, section, key, TN_KIND_DEVICE, component);
     g_autofree char *id = g_strdelimit(
         g_strdup_printf("%s-%s", instance->id, component), ".", '-');
     struct tn_instance_desc *adapter;
@@ -211,40 +227,49 @@ static struct tn_instance_desc *make_adapter(struct tn_resolver *resolver,
 
     if (!entry)
         return NULL;
+    if (tn_find_instance(resolver, id)) {
+        tn_resolve_error(resolver, owner, NULL,
+                         "the id '%s' of its adapter is taken", id);
+        return NULL;
+    }
     adapter = tn_new_instance(resolver, id, entry, NULL, TRUE);
     set = tn_instance_values(adapter, "\n");
-    tn_apply_defaults(resolver, section, &set, 1);
+    tn_apply_defaults(resolver, owner, &set, 1);
     if (provides(adapter, instance->bus))
         return adapter;
-    tn_resolve_error(resolver, board, NULL,
-                     "%s: '%s' provides no bus of kind '%s'", attach, component,
+    tn_resolve_error(resolver, section, key,
+                     "attach: '%s' provides no bus of kind '%s'", component,
                      instance->bus);
     return NULL;
 }
 
-/* SECTION is where to report: an adapter has none of its own. */
+/* OWNER is where to report: an adapter has no section of its own. */
 static void resolve_free(struct tn_resolver *resolver,
                          struct tn_instance_desc *instance,
-                         const struct tn_section *section, guint depth)
+                         const struct tn_section *owner, guint depth)
 {
-    struct tn_instance_desc *parent;
+    const struct tn_section *section = owner;
+    struct tn_instance_desc *parent = NULL;
+    const struct tn_key *key;
     const char *component;
 
     if (!instance->bus || instance->parent ||
         placing_key(resolver, instance, "parent"))
         return;
-    parent = first_free(resolver, instance);
-    component = g_hash_table_lookup(resolver->desc->attach, instance->bus);
+    component = adapter_for(resolver, instance, &section, &key);
+    if (!placing_key(resolver, instance, "attach"))
+        parent = first_free(resolver, instance);
     if (!parent && component && depth < MAX_ADAPTERS) {
-        parent = make_adapter(resolver, instance, section, component);
+        parent =
+            make_adapter(resolver, instance, owner, section, key, component);
         if (!parent)
             return;
-        resolve_free(resolver, parent, section, depth + 1);
+        resolve_free(resolver, parent, owner, depth + 1);
     }
     if (parent)
         take_place(resolver, instance, parent);
     else if (!resolver->missing_component)
-        tn_resolve_error(resolver, section, NULL,
+        tn_resolve_error(resolver, owner, NULL,
                          "no free bus of kind '%s' for '%s', and the board "
                          "has no attach.%s",
                          instance->bus, instance->id, instance->bus);

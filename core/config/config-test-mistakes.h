@@ -391,4 +391,18 @@ static const struct mistake mistakes[] = {
     {"setting of a device that is not there", MACHINE, "uart1.chardev=x",
      "--set: [device uart1] 'component' is missing: which device the "
      "guest sees\n"},
+    {"adapter that is none",
+     MACHINE "[disk d]\n"
+             "image = x\n"
+             "attach = uart\n",
+     NULL,
+     "vm.conf:5: [disk d] attach: 'uart' provides no bus of kind "
+     "'virtio'\n"},
+    {"adapter that is not there",
+     MACHINE "[disk d]\n"
+             "image = x\n"
+             "attach = virtio-pic\n",
+     NULL,
+     "vm.conf:5: [disk d] no device 'virtio-pic' is installed; did you mean "
+     "'virtio-pci'?\n"},
 };

@@ -231,6 +231,19 @@ static void test_written_parent_is_kept_free(void **state)
     tn_registry_free(registry);
 }
 
+static void test_attach_asks_for_an_adapter(void **state)
+{
+    struct tn_registry *registry = test_registry();
+    struct tn_machine_desc *desc = load_good(
+        registry, MACHINE "[disk a]\nimage = a\nattach = virtio-pci\n", NULL);
+
+    (void)state;
+    assert_string_equal(tn_machine_desc_instance(desc, "disk.a")->parent->id,
+                        "disk-a-virtio-pci");
+    tn_machine_desc_free(desc);
+    tn_registry_free(registry);
+}
+
 static const struct tn_value *value_of(const struct tn_machine_desc *desc,
                                        const char *id, const char *name)
 {
@@ -446,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_order_of_creation),
         cmocka_unit_test(test_buses_fill_and_adapters_follow),
         cmocka_unit_test(test_written_parent_is_kept_free),
+        cmocka_unit_test(test_attach_asks_for_an_adapter),
         cmocka_unit_test(test_section_splits_into_device_and_backend),
         cmocka_unit_test(test_disk_has_a_block_node),
         cmocka_unit_test(test_uri_is_no_file_name),

@@ -213,7 +213,8 @@ static void refer(struct job *job)
 /* Keys that place a device, in a section that has none. */
 static void check_placeless(struct job *job)
 {
-    static const char *const placing[] = {"parent", "slot", "address", "irq"};
+    static const char *const placing[] = {"parent", "attach", "slot", "address",
+                                          "irq"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(placing); i++) {
         struct tn_key *key = set_key(job->section, placing[i]);

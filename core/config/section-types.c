@@ -68,6 +68,8 @@ const struct tn_property tn_instance_schema[] = {
     {"parent", TN_PROP_STRING, 0, "", "", "", "", "",
      "instance on whose bus the device sits; default: the first free bus of "
      "its kind"},
+    {"attach", TN_PROP_STRING, 0, "", "", "", "", "",
+     "adapter to make for the device, though there is a free bus"},
     {"slot", TN_PROP_UINT, 0, "", "0", "65535", "", "", "place on that bus"},
     {"address", TN_PROP_STRING, TN_PROP_LIST, "", "", "", "", "",
      "physical addresses of the device's regions"},

@@ -78,7 +78,7 @@ extern const struct tn_property tn_machine_schema[TN_MACHINE_ROWS];
 extern const struct tn_property tn_board_schema[TN_BOARD_ROWS];
 
 /* Rows of the keys that every instance has: component, device, backend,
- * parent, slot, address, irq, iothread, count, enabled. */
+ * parent, attach, slot, address, irq, iothread, count, enabled. */
 extern const struct tn_property tn_instance_schema[];
 extern const guint tn_instance_schema_rows;
 

@@ -80,8 +80,9 @@ int32_t boot_file_read(const char *path, uint64_t limit, gboolean expand_it,
         rc = expand(packed, limit, plain);
     }
     if (rc == -EFBIG)
-        return tn_error_set(error, rc, "%s: larger than %" G_GUINT64_FORMAT
-                            " bytes", path, limit);
+        return tn_error_set(error, rc,
+                            "%s: larger than %" G_GUINT64_FORMAT " bytes", path,
+                            limit);
     if (rc)
         return tn_error_set(error, rc, "%s: %s", path,
                             rc == -EINVAL ? "damaged gzip data"

@@ -14,9 +14,8 @@
 #include "core/machine/services.h"
 #include "core/machine/thread.h"
 
-static int32_t read_file(struct tn_host *host, const char *path,
-                         uint64_t limit, void **data, uint64_t *bytes,
-                         struct tn_error *error)
+static int32_t read_file(struct tn_host *host, const char *path, uint64_t limit,
+                         void **data, uint64_t *bytes, struct tn_error *error)
 {
     CHECK_CONTROL(instance_of(host));
     if (!path || !data || !bytes)
@@ -46,8 +45,7 @@ static int32_t write_memory(struct tn_host *host, uint64_t address,
     CHECK_CONTROL(instance_of(host));
     if (bytes && !data)
         return -EINVAL;
-    return memory_write(instance_of(host)->machine, address, data, bytes,
-                        TRUE);
+    return memory_write(instance_of(host)->machine, address, data, bytes, TRUE);
 }
 
 static int32_t load_elf(struct tn_host *host, const void *data, uint64_t bytes,
@@ -82,8 +80,7 @@ static int32_t device_tree(struct tn_host *host,
     if (!tree)
         return tn_error_set(error, -EAGAIN, "the device tree is not made yet");
     return device_tree_from(host, g_bytes_get_data(tree, NULL),
-                            g_bytes_get_size(tree), chosen, blob, bytes,
-                            error);
+                            g_bytes_get_size(tree), chosen, blob, bytes, error);
 }
 
 static struct tn_cpu *cpu_at(struct tn_machine *machine, uint32_t cpu)
@@ -148,8 +145,7 @@ static void main_memory(struct tn_host *host, uint64_t *address,
 
 static const char *target_name(struct tn_host *host)
 {
-    const struct tn_target_info *info =
-        instance_of(host)->machine->vcpus.info;
+    const struct tn_target_info *info = instance_of(host)->machine->vcpus.info;
 
     return info ? info->name : "";
 }

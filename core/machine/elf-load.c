@@ -81,8 +81,10 @@ static int32_t load_segment(struct tn_machine *machine, const struct elf *elf,
     if (memory_write(machine, address, elf->data + file_offset, file_bytes,
                      TRUE) ||
         zero(machine, address + file_bytes, memory_bytes - file_bytes))
-        return tn_error_set(error, -EFAULT, "no memory for the ELF segment at "
-                            "0x%" G_GINT64_MODIFIER "x", address);
+        return tn_error_set(error, -EFAULT,
+                            "no memory for the ELF segment at "
+                            "0x%" G_GINT64_MODIFIER "x",
+                            address);
     image->low = MIN(image->low, address);
     image->high = MAX(image->high, end);
     return 0;

@@ -268,8 +268,7 @@ static void describe_cpus(struct builder *b, const struct tn_fdt *fdt)
 }
 
 /* Where INSTANCE's node goes: into its parent's, else into /soc. */
-static struct fdt_node *node_above(struct builder *b,
-                                   struct instance *instance)
+static struct fdt_node *node_above(struct builder *b, struct instance *instance)
 {
     struct fdt_node *node = NULL;
 

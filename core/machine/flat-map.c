@@ -90,8 +90,7 @@ static void visit(struct render *render, struct tn_region *region, wide base,
         for (guint i = 0; i < region->children->len; i++) {
             struct tn_region *child = g_ptr_array_index(region->children, i);
 
-            visit(render, child, base + (wide)child->offset, window,
-                  depth + 1);
+            visit(render, child, base + (wide)child->offset, window, depth + 1);
         }
         break;
     case REGION_ALIAS:
@@ -128,8 +127,7 @@ struct flat_map *flat_map_render(struct tn_region *root)
         const struct flat_range *range =
             &g_array_index(ranges, struct flat_range, i);
 
-        if (map->n_ranges &&
-            continues(&map->ranges[map->n_ranges - 1], range))
+        if (map->n_ranges && continues(&map->ranges[map->n_ranges - 1], range))
             map->ranges[map->n_ranges - 1].last = range->last;
         else
             map->ranges[map->n_ranges++] = *range;

@@ -53,8 +53,8 @@ static void resolve(struct tn_host *host, uint64_t pa,
             result.flags |= TN_BACKING_DEVICE;
         if (ram && !(range->flags & RANGE_DEVICE)) {
             result.memory = ram->memory + range->offset;
-            result.page_flags = (uint8_t *)&ram->page_flags[range->offset >>
-                                                            RAM_PAGE_BITS];
+            result.page_flags =
+                (uint8_t *)&ram->page_flags[range->offset >> RAM_PAGE_BITS];
             result.ram_offset = ram->ram_offset + range->offset;
         }
     }

@@ -49,8 +49,10 @@ static const struct tn_value *value_of(struct tn_host *host, const char *name)
         name ? tn_instance_value(instance->desc, name) : NULL;
 
     if (!value)
-        tn_logf(host, TN_LOG_ERROR, "asked for property '%s', which its "
-                "schema does not have", name ? name : "");
+        tn_logf(host, TN_LOG_ERROR,
+                "asked for property '%s', which its "
+                "schema does not have",
+                name ? name : "");
     return value;
 }
 

@@ -51,11 +51,11 @@ struct instance {
     GPtrArray *children; /* of struct instance * */
     struct event_loop *loop;
 
-    GPtrArray *regions; /* made by it and not freed, in order */
-    GPtrArray *outputs; /* struct tn_irq * by index, some NULL */
-    GPtrArray *extra_outputs; /* made with cpu_line() and wire() */
+    GPtrArray *regions;                /* made by it and not freed, in order */
+    GPtrArray *outputs;                /* struct tn_irq * by index, some NULL */
+    GPtrArray *extra_outputs;          /* made with cpu_line() and wire() */
     struct irq_controller *controller; /* NULL: no inputs */
-    atomic_uint jobs; /* given to workers and not done */
+    atomic_uint jobs;                  /* given to workers and not done */
     struct tn_log_source log;
     GData *data; /* of other parts of core */
 };
@@ -93,8 +93,6 @@ void instance_unwind(struct instance *instance);
  * plugin is shorter. FALSE: the instance does not offer it. */
 gboolean instance_interface(struct instance *instance, const char *id,
                             void *table, gsize bytes);
-
-
 
 /* The service called ID as INSTANCE sees it, or NULL. */
 const void *host_service(struct tn_host *host, const char *id);

@@ -207,8 +207,7 @@ static struct tn_irq *wire(struct tn_host *host, const char *id, uint32_t line)
     struct instance *instance = instance_of(host);
 
     CHECK_CONTROL(instance);
-    return extra_output(instance,
-                        controller_sink(instance->machine, id, line));
+    return extra_output(instance, controller_sink(instance->machine, id, line));
 }
 
 static int32_t wire_instance(struct instance *instance, struct tn_error *error)
@@ -232,8 +231,8 @@ static int32_t wire_instance(struct instance *instance, struct tn_error *error)
 
             sink = info && wire->line < info->n_lines &&
                            wire->cpu < machine->desc->cpus
-                       ? &machine->vcpus.lines[wire->cpu * info->n_lines +
-                                               wire->line]
+                       ? &machine->vcpus
+                              .lines[wire->cpu * info->n_lines + wire->line]
                        : NULL;
         }
         if (!sink)
@@ -276,8 +275,8 @@ void irq_cpu_lines_new(struct tn_machine *machine)
 {
     guint n_lines = machine->vcpus.info->n_lines;
 
-    machine->vcpus.lines = g_new0(struct irq_sink, machine->desc->cpus *
-                                                       n_lines);
+    machine->vcpus.lines =
+        g_new0(struct irq_sink, machine->desc->cpus * n_lines);
     for (guint i = 0; i < machine->desc->cpus * n_lines; i++) {
         g_mutex_init(&machine->vcpus.lines[i].lock);
         machine->vcpus.lines[i].cpu = i / n_lines;
@@ -299,10 +298,9 @@ void irq_instance_free(struct instance *instance)
 {
     struct irq_controller *controller = instance->controller;
 
-    g_ptr_array_foreach(instance->outputs, (GFunc)(void (*)(void))g_free,
+    g_ptr_array_foreach(instance->outputs, (GFunc)(void (*)(void))g_free, NULL);
+    g_ptr_array_foreach(instance->extra_outputs, (GFunc)(void (*)(void))g_free,
                         NULL);
-    g_ptr_array_foreach(instance->extra_outputs,
-                        (GFunc)(void (*)(void))g_free, NULL);
     if (!controller)
         return;
     for (uint32_t i = 0; i < controller->n_lines; i++)

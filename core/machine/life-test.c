@@ -102,8 +102,7 @@ static void every_step_fails_once(void **state)
             struct fake fakes[DEVICES] = {
                 LIFE_DEVICE("a", NULL), LIFE_DEVICE("b", "a"),
                 LIFE_DEVICE("c", NULL), LIFE_DEVICE("d", "a")};
-            struct tn_machine_desc *desc =
-                test_desc(fakes, DEVICES, 1 << 20);
+            struct tn_machine_desc *desc = test_desc(fakes, DEVICES, 1 << 20);
             g_auto(tn_error_auto) error = TN_ERROR_INIT;
             g_autofree char *expected =
                 g_strdup_printf("%s: made to fail", fakes[i].id);
@@ -209,8 +208,7 @@ static void paused_means_paused(void **state)
         if (i % 7 == 0)
             g_usleep(i % 50);
         if (i % 11 == 0)
-            assert_int_equal(tn_machine_reset(machine, TN_RESET_WARM, NULL),
-                             0);
+            assert_int_equal(tn_machine_reset(machine, TN_RESET_WARM, NULL), 0);
         tn_machine_pause(machine);
         assert_int_equal(atomic_load(&fake_running), 0);
         now = host_clock.now(fake.host, TN_CLOCK_VIRTUAL);
@@ -329,9 +327,8 @@ static struct tn_machine *saved_machine(struct saved *device)
     struct tn_machine_desc *desc;
     struct tn_machine *machine;
 
-    device->fake = (struct fake){.id = "a",
-                                 .get_interface = saved_interface,
-                                 .reset = saved_reset};
+    device->fake = (struct fake){
+        .id = "a", .get_interface = saved_interface, .reset = saved_reset};
     desc = test_desc(&device->fake, 1, 0);
     test_add_cpus(desc, 2);
     machine = tn_machine_new(desc, NULL, NULL);

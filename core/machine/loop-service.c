@@ -16,8 +16,7 @@
 
 /* ---- tenon.host.loop/1 ---- */
 
-static struct tn_watch *watch(struct tn_host *host, int32_t fd,
-                              uint32_t events,
+static struct tn_watch *watch(struct tn_host *host, int32_t fd, uint32_t events,
                               void (*ready)(void *opaque, uint32_t events),
                               void *opaque)
 {
@@ -41,8 +40,8 @@ static void unwatch(struct tn_host *host, struct tn_watch *w)
         loop_watch_free(w);
 }
 
-static struct tn_task *new_task(struct tn_host *host,
-                                void (*run)(void *opaque), void *opaque)
+static struct tn_task *new_task(struct tn_host *host, void (*run)(void *opaque),
+                                void *opaque)
 {
     struct instance *instance = instance_of(host);
 

@@ -62,8 +62,7 @@ static void a_freed_task_does_not_run(void **state)
 
     (void)state;
     for (guint i = 0; i < 500; i++) {
-        struct tn_task *task =
-            host_loop.new_task(fake.host, count_call, NULL);
+        struct tn_task *task = host_loop.new_task(fake.host, count_call, NULL);
 
         host_loop.schedule(fake.host, task);
         instance_enter(instance_of(fake.host));
@@ -104,8 +103,7 @@ static void descriptors_are_watched(void **state)
 
     (void)state;
     assert_int_equal(pipe(w.fds), 0);
-    watch = host_loop.watch(w.fake.host, w.fds[0], TN_WATCH_READ, on_ready,
-                            &w);
+    watch = host_loop.watch(w.fake.host, w.fds[0], TN_WATCH_READ, on_ready, &w);
     assert_non_null(watch);
     assert_int_equal(write(w.fds[1], "abc", 3), 3);
     wait_for(&w.bytes, 3);
@@ -121,8 +119,8 @@ static void descriptors_are_watched(void **state)
     assert_int_equal(atomic_load(&w.bytes), 4);
     close(w.fds[0]);
     close(w.fds[1]);
-    assert_null(host_loop.watch(w.fake.host, 100000, TN_WATCH_READ, on_ready,
-                                &w));
+    assert_null(
+        host_loop.watch(w.fake.host, 100000, TN_WATCH_READ, on_ready, &w));
     test_end(machine);
 }
 
@@ -193,8 +191,7 @@ static void virtual_timers_stand_still_with_the_machine(void **state)
 
     (void)state;
     atomic_store(&calls, 0);
-    t.timer =
-        host_clock.new_timer(fake.host, TN_CLOCK_VIRTUAL, on_timer, &t);
+    t.timer = host_clock.new_timer(fake.host, TN_CLOCK_VIRTUAL, on_timer, &t);
     assert_null(
         host_clock.new_timer(fake.host, TN_CLOCK_REALTIME, on_timer, &t));
     t.deadline = 1000000;
@@ -317,11 +314,9 @@ static void shared_lines_are_ored(void **state)
 
     (void)state;
     machine = test_machine(fakes, 3, 0);
-    assert_int_equal(host_irqs.inputs(fakes[0].host, 8, controller_set,
-                                      &pic),
+    assert_int_equal(host_irqs.inputs(fakes[0].host, 8, controller_set, &pic),
                      0);
-    assert_int_equal(host_irqs.inputs(fakes[0].host, 8, controller_set,
-                                      &pic),
+    assert_int_equal(host_irqs.inputs(fakes[0].host, 8, controller_set, &pic),
                      -EBUSY);
     assert_null(host_irqs.wire(fakes[1].host, "pic", 8));
     assert_null(host_irqs.wire(fakes[1].host, "nobody", 0));

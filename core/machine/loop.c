@@ -318,8 +318,7 @@ static void add_own(struct event_loop *loop, int *fd)
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, *fd, &event);
 }
 
-struct event_loop *event_loop_new(struct tn_machine *machine,
-                                  const char *name)
+struct event_loop *event_loop_new(struct tn_machine *machine, const char *name)
 {
     struct event_loop *loop = g_new0(struct event_loop, 1);
 

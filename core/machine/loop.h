@@ -56,12 +56,11 @@ struct event_loop {
     GMutex lock;                     /* graves */
     struct tn_watch *graves;         /* unwatched; may be in a batch */
     struct timer_queue *timers;
-    uint64_t armed;           /* what timer_fd is set to; the thread's own */
+    uint64_t armed; /* what timer_fd is set to; the thread's own */
     atomic_uint_least64_t wakeups; /* returns from epoll_wait, for tests */
 };
 
-struct event_loop *event_loop_new(struct tn_machine *machine,
-                                  const char *name);
+struct event_loop *event_loop_new(struct tn_machine *machine, const char *name);
 /* Runs what is scheduled, then ends the thread. No watch is left. */
 void event_loop_free(struct event_loop *loop);
 void event_loop_wake(struct event_loop *loop);

@@ -18,8 +18,8 @@ static int32_t take_target(struct tn_machine *machine, struct instance *target,
 
     if (!instance_interface(target, TN_TARGET, table, sizeof *table) ||
         !table->info || !table->cpu_reset)
-        return tn_error_set(error, -EPROTO, "%s offers no %s",
-                            target->desc->id, TN_TARGET);
+        return tn_error_set(error, -EPROTO, "%s offers no %s", target->desc->id,
+                            TN_TARGET);
     machine->vcpus.info = table->info(target->self);
     if (!machine->vcpus.info)
         return tn_error_set(error, -EPROTO, "%s gives no information",
@@ -126,8 +126,8 @@ static int32_t make_instances(struct tn_machine *machine,
     for (guint i = 0; i < machine->instances->len && !rc; i++)
         rc = instance_create(g_ptr_array_index(machine->instances, i), error);
     for (guint i = 0; i < machine->instances->len && !rc; i++)
-        rc = instance_configure(g_ptr_array_index(machine->instances, i),
-                                error);
+        rc =
+            instance_configure(g_ptr_array_index(machine->instances, i), error);
     return rc;
 }
 

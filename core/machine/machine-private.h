@@ -25,8 +25,8 @@ struct tn_machine {
     GThread *control; /* the thread that makes [control] calls */
     GMainContext *context;
 
-    GPtrArray *instances;  /* of struct instance *, in desc's order */
-    GHashTable *by_id;     /* of the same */
+    GPtrArray *instances; /* of struct instance *, in desc's order */
+    GHashTable *by_id;    /* of the same */
     struct instance *accel_instance;
     struct tn_accel accel; /* all NULL until one is attached */
     struct instance *target_instance;
@@ -40,7 +40,7 @@ struct tn_machine {
     GHashTable *loops; /* name -> struct event_loop */
     GThreadPool *workers;
     struct vcpu_set vcpus;
-    atomic_int running;       /* instances started, clock on */
+    atomic_int running; /* instances started, clock on */
     atomic_int vcpus_running;
     GBytes *device_tree;
 

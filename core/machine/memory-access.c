@@ -37,8 +37,8 @@ static uint64_t raw_read(struct tn_region *region, uint64_t offset,
                                                        : value;
 }
 
-static void raw_write(struct tn_region *region, uint64_t offset,
-                      uint32_t bytes, uint64_t value)
+static void raw_write(struct tn_region *region, uint64_t offset, uint32_t bytes,
+                      uint64_t value)
 {
     value &= mask_of(bytes);
     if (region->limits.flags & TN_REGION_BIG_ENDIAN)
@@ -61,9 +61,9 @@ static struct part next_part(const struct tn_region *region, uint64_t offset,
     const struct tn_region_ops *limits = &region->limits;
     struct part part = {.offset = offset, .bytes = 8};
 
-    while (part.bytes > limits->max_access || part.bytes > bytes ||
-           (!(limits->flags & TN_REGION_UNALIGNED) &&
-            (offset & (part.bytes - 1))))
+    while (
+        part.bytes > limits->max_access || part.bytes > bytes ||
+        (!(limits->flags & TN_REGION_UNALIGNED) && (offset & (part.bytes - 1))))
         part.bytes /= 2;
     part.used = part.bytes;
     if (part.bytes < limits->min_access) {
@@ -125,7 +125,8 @@ static int32_t refused(struct tn_region *region, uint64_t offset, int32_t rc)
 {
     tn_logf(&region->owner->host, TN_LOG_GUEST,
             "%s: access to +0x%" G_GINT64_MODIFIER "x from its own DMA or "
-            "from a device that waits for it refused", region->name, offset);
+            "from a device that waits for it refused",
+            region->name, offset);
     return rc == -EBUSY ? -EFAULT : rc;
 }
 
@@ -145,10 +146,10 @@ int32_t region_read(struct tn_region *region, uint64_t offset, uint32_t bytes,
             rc = -EFAULT;
             break;
         }
-        *value |= (raw_read(region, part.offset, part.bytes) >>
-                       (8 * part.skip) &
-                   mask_of(part.used))
-                  << (8 * done);
+        *value |=
+            (raw_read(region, part.offset, part.bytes) >> (8 * part.skip) &
+             mask_of(part.used))
+            << (8 * done);
         done += part.used;
     }
     region_leave(region);
@@ -172,8 +173,8 @@ int32_t region_write(struct tn_region *region, uint64_t offset, uint32_t bytes,
             break;
         }
         if (part.used != part.bytes) {
-            uint64_t keep = mask_of(part.bytes) &
-                            ~(mask_of(part.used) << (8 * part.skip));
+            uint64_t keep =
+                mask_of(part.bytes) & ~(mask_of(part.used) << (8 * part.skip));
 
             piece = piece << (8 * part.skip) |
                     (raw_read(region, part.offset, part.bytes) & keep);

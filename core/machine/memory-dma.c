@@ -22,8 +22,7 @@ gboolean memory_lookup(struct tn_machine *machine, uint64_t address,
     const struct flat_map *map = memory_map(&machine->memory);
     const struct flat_range *range = NULL;
 
-    if (thread->last_map == map->serial &&
-        thread->last_range < map->n_ranges) {
+    if (thread->last_map == map->serial && thread->last_range < map->n_ranges) {
         range = &map->ranges[thread->last_range];
         if (address < range->start || address > range->last)
             range = NULL;
@@ -65,11 +64,11 @@ static int32_t device_copy(struct place *place, uint64_t address,
         if (write) {
             for (uint32_t i = 0; i < piece; i++)
                 value |= (uint64_t)buffer[done + i] << (8 * i);
-            rc = region_write(place->region, place->offset + done, piece,
-                              value);
+            rc =
+                region_write(place->region, place->offset + done, piece, value);
         } else {
-            rc = region_read(place->region, place->offset + done, piece,
-                             &value);
+            rc =
+                region_read(place->region, place->offset + done, piece, &value);
             for (uint32_t i = 0; i < piece; i++)
                 buffer[done + i] = (uint8_t)(value >> (8 * i));
         }

@@ -55,8 +55,7 @@ static gboolean owned(struct instance *instance, struct tn_region *region,
 
 static struct tn_region *new_mmio(struct tn_host *host, const char *name,
                                   uint64_t bytes,
-                                  const struct tn_region_ops *ops,
-                                  void *opaque)
+                                  const struct tn_region_ops *ops, void *opaque)
 {
     struct instance *instance = instance_of(host);
     struct tn_region_ops limits;

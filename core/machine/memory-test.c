@@ -1,197 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory map: against a model, accesses of all shapes, DMA, and readers
- * during changes.
+ * Guest memory: accesses of all shapes, DMA, and readers during changes.
  */
 #include "core/machine/machine-test.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "core/machine/epoch.h"
 #include "core/machine/services.h"
-
-#define SPACE 4096u
-#define N_REGIONS 24
-
-/* ---- random histories against a model that looks at one byte at a time ---- */
-
-struct model {
-    enum region_kind kind;
-    struct tn_region *region;
-    uint64_t bytes;
-    int parent; /* -1: the space; -2: not mapped */
-    uint64_t offset;
-    int32_t priority;
-    guint mapped_at; /* later is seen before earlier */
-    int target;
-    uint64_t target_offset;
-};
-
-static struct model models[N_REGIONS];
-
-static gboolean visible_before(const struct model *a, const struct model *b)
-{
-    return a->priority != b->priority ? a->priority > b->priority
-                                      : a->mapped_at > b->mapped_at;
-}
-
-static int model_find(int container, uint64_t address, uint64_t *offset,
-                      guint depth);
-
-static int model_enter(int i, uint64_t offset, uint64_t *found, guint depth)
-{
-    if (models[i].kind == REGION_MMIO) {
-        *found = offset;
-        return i;
-    }
-    if (models[i].kind == REGION_ALIAS) {
-        offset += models[i].target_offset;
-        return offset < models[models[i].target].bytes
-                   ? model_enter(models[i].target, offset, found, depth + 1)
-                   : -1;
-    }
-    return model_find(i, offset, found, depth + 1);
-}
-
-static int model_find(int container, uint64_t address, uint64_t *offset,
-                      guint depth)
-{
-    gboolean tried[N_REGIONS] = {FALSE};
-
-    for (;;) {
-        int best = -1, found;
-
-        for (int i = 0; i < N_REGIONS; i++)
-            if (!tried[i] && models[i].parent == container &&
-                address >= models[i].offset &&
-                address - models[i].offset < models[i].bytes &&
-                (best < 0 || visible_before(&models[i], &models[best])))
-                best = i;
-        if (best < 0 || depth > 20)
-            return -1;
-        tried[best] = TRUE;
-        found = model_enter(best, address - models[best].offset, offset,
-                            depth);
-        if (found >= 0)
-            return found;
-    }
-}
-
-static gboolean model_reaches(int from, int to)
-{
-    if (from == to)
-        return TRUE;
-    if (models[from].kind == REGION_ALIAS)
-        return model_reaches(models[from].target, to);
-    for (int i = 0; i < N_REGIONS; i++)
-        if (models[i].parent == from && model_reaches(i, to))
-            return TRUE;
-    return FALSE;
-}
-
-static void compare(struct tn_machine *machine)
-{
-    epoch_enter();
-    for (uint64_t address = 0; address < SPACE + 64; address++) {
-        const struct flat_range *range =
-            flat_map_find(memory_map(&machine->memory), address);
-        uint64_t offset = 0;
-        int i = model_find(-1, address, &offset, 0);
-
-        if (i < 0) {
-            assert_null(range);
-        } else {
-            assert_non_null(range);
-            assert_ptr_equal(range->region, models[i].region);
-            assert_int_equal(range->offset + (address - range->start), offset);
-        }
-    }
-    epoch_exit();
-}
 
 static const struct tn_region_ops plain_ops = {
     .size = sizeof plain_ops, .min_access = 1, .max_access = 8};
-
-static void make_regions(struct tn_host *host, GRand *random)
-{
-    for (int i = 0; i < N_REGIONS; i++) {
-        struct model *m = &models[i];
-
-        *m = (struct model){.parent = -2};
-        m->bytes = 1 + (uint64_t)g_rand_int_range(random, 0, 700);
-        m->kind = i < 10 ? REGION_MMIO : i < 16 ? REGION_CONTAINER
-                                                : REGION_ALIAS;
-        if (m->kind == REGION_MMIO) {
-            m->region =
-                host_memory.new_mmio(host, "r", m->bytes, &plain_ops, NULL);
-        } else if (m->kind == REGION_CONTAINER) {
-            m->region = host_memory.new_container(host, "c", m->bytes);
-        } else {
-            m->target = g_rand_int_range(random, 0, i);
-            m->target_offset = (uint64_t)g_rand_int_range(
-                random, 0, (gint32)models[m->target].bytes);
-            m->bytes = 1 + (uint64_t)g_rand_int_range(
-                               random, 0,
-                               (gint32)(models[m->target].bytes -
-                                        m->target_offset));
-            m->region = host_memory.new_alias(
-                host, "a", models[m->target].region, m->target_offset,
-                m->bytes);
-        }
-        assert_non_null(m->region);
-    }
-}
-
-static void change_one(struct tn_host *host, GRand *random, guint step)
-{
-    int i = g_rand_int_range(random, 0, N_REGIONS);
-    struct model *m = &models[i];
-    int parent = g_rand_int_range(random, -1, 16);
-    int32_t priority = g_rand_int_range(random, -2, 3), rc;
-    uint64_t space, offset;
-
-    if (m->parent != -2) {
-        assert_int_equal(host_memory.map(host, m->region, NULL, 0, 0), -EBUSY);
-        host_memory.unmap(host, m->region);
-        m->parent = -2;
-        return;
-    }
-    if (parent >= 0 && models[parent].kind != REGION_CONTAINER)
-        parent = -1;
-    space = parent < 0 ? SPACE : models[parent].bytes;
-    offset = (uint64_t)g_rand_int_range(random, 0, (gint32)space);
-    rc = host_memory.map(host, m->region,
-                         parent < 0 ? NULL : models[parent].region, offset,
-                         priority);
-    if (parent >= 0 && model_reaches(i, parent)) {
-        assert_int_equal(rc, -EINVAL);
-        return;
-    }
-    assert_int_equal(rc, 0);
-    m->parent = parent;
-    m->offset = offset;
-    m->priority = priority;
-    m->mapped_at = step;
-}
-
-static void random_histories(void **state)
-{
-    struct fake device = {.id = "device"};
-    g_autoptr(GRand) random = g_rand_new_with_seed(20261123);
-
-    (void)state;
-    for (guint run = 0; run < 12; run++) {
-        struct tn_machine *machine = test_machine(&device, 1, 0);
-
-        make_regions(device.host, random);
-        for (guint step = 1; step <= 60; step++) {
-            change_one(device.host, random, step);
-            compare(machine);
-        }
-        test_end(machine);
-    }
-}
 
 /* ---- shapes of accesses ---- */
 
@@ -239,8 +58,8 @@ static void accesses_of_all_shapes(void **state)
                                         .read = bytes_read,
                                         .write = bytes_write};
             struct tn_machine *machine = test_machine(&device, 1, 0);
-            struct tn_region *region = host_memory.new_mmio(
-                device.host, "bytes", 64, &ops, &bytes);
+            struct tn_region *region =
+                host_memory.new_mmio(device.host, "bytes", 64, &ops, &bytes);
             uint8_t model[64];
 
             bytes.sizes = 0;
@@ -252,16 +71,15 @@ static void accesses_of_all_shapes(void **state)
                     uint64_t value = 0, expected = 0;
 
                     memcpy(&expected, model + at, size);
-                    assert_int_equal(host_guestmem.io_read(
-                                         device.host, 0x1000 + at, size,
-                                         &value),
+                    assert_int_equal(host_guestmem.io_read(device.host,
+                                                           0x1000 + at, size,
+                                                           &value),
                                      0);
                     assert_int_equal(value, expected);
                     value = 0x0123456789abcdefu * (at + size);
                     memcpy(model + at, &value, size);
-                    assert_int_equal(host_guestmem.io_write(device.host,
-                                                            0x1000 + at, size,
-                                                            value),
+                    assert_int_equal(host_guestmem.io_write(
+                                         device.host, 0x1000 + at, size, value),
                                      0);
                     assert_memory_equal(model, bytes.bytes, 64);
                 }
@@ -321,10 +139,9 @@ static void unsound_regions_are_refused(void **state)
     assert_null(
         host_memory.new_ram(device.host, "x", (uint64_t)1 << 60, 0, NULL));
     container = host_memory.new_container(device.host, "c", 100);
-    assert_null(
-        host_memory.new_alias(device.host, "x", container, 50, 51));
-    assert_int_equal(
-        host_memory.map(device.host, container, container, 0, 0), -EINVAL);
+    assert_null(host_memory.new_alias(device.host, "x", container, 50, 51));
+    assert_int_equal(host_memory.map(device.host, container, container, 0, 0),
+                     -EINVAL);
     test_end(machine);
 }
 
@@ -364,8 +181,8 @@ static void dma_into_own_registers_is_refused(void **state)
         d.host = device.host;
         region = host_memory.new_mmio(device.host, "dma", 4096, &ops, &d);
         host_memory.map(device.host, region, NULL, 0x100000, 0);
-        assert_int_equal(
-            host_guestmem.io_write(device.host, 0x100000, 4, 1), 0);
+        assert_int_equal(host_guestmem.io_write(device.host, 0x100000, 4, 1),
+                         0);
         assert_int_equal(d.to_self, -EFAULT);
         assert_int_equal(d.read_self, -EFAULT);
         assert_int_equal(d.to_ram, 0);
@@ -388,15 +205,14 @@ static void dma_is_bounds_checked(void **state)
         host_memory.dma_read(device.host, UINT64_MAX - 10, buffer, 64),
         -EFAULT);
     assert_int_equal(host_memory.dma_read(device.host, 0, buffer, 0), 0);
-    assert_non_null(host_memory.dma_map(device.host, (1 << 20) - 32, &bytes,
-                                        TN_DMA_WRITE));
+    assert_non_null(
+        host_memory.dma_map(device.host, (1 << 20) - 32, &bytes, TN_DMA_WRITE));
     assert_int_equal(bytes, 32);
     bytes = UINT64_MAX;
     assert_non_null(host_memory.dma_map(device.host, 0, &bytes, TN_DMA_READ));
     assert_int_equal(bytes, 1 << 20);
     bytes = 8;
-    assert_null(host_memory.dma_map(device.host, 1 << 20, &bytes,
-                                    TN_DMA_READ));
+    assert_null(host_memory.dma_map(device.host, 1 << 20, &bytes, TN_DMA_READ));
     assert_int_equal(bytes, 0);
     test_end(machine);
 }
@@ -414,8 +230,7 @@ static void rom_is_read_only_but_core_can_fill_it(void **state)
     host_memory.map(device.host, rom, NULL, 0x1000, 0);
     assert_int_equal(host_memory.dma_write(device.host, 0x1000, &value, 8), 0);
     assert_int_equal(*(uint8_t *)memory, 0);
-    assert_null(
-        host_memory.dma_map(device.host, 0x1000, &bytes, TN_DMA_WRITE));
+    assert_null(host_memory.dma_map(device.host, 0x1000, &bytes, TN_DMA_WRITE));
     assert_int_equal(memory_write(machine, 0x1000, &value, 8, TRUE), 0);
     assert_int_equal(*(uint8_t *)memory, 0x55);
     test_end(machine);
@@ -497,9 +312,8 @@ static void readers_never_see_half_a_change(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
         threads[i] = g_thread_new("reader", reader, &device);
     for (guint i = 0; i < 3000; i++) {
-        struct tn_region *above =
-            host_memory.new_mmio(device.host, "2", 16, &constant_ops,
-                                 GUINT_TO_POINTER(2 + i % 2));
+        struct tn_region *above = host_memory.new_mmio(
+            device.host, "2", 16, &constant_ops, GUINT_TO_POINTER(2 + i % 2));
 
         host_memory.map(device.host, above, NULL, 0x1000, 1);
         if (i % 3 == 0)
@@ -517,7 +331,6 @@ static void readers_never_see_half_a_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_histories),
         cmocka_unit_test(accesses_of_all_shapes),
         cmocka_unit_test(big_endian_registers_are_swapped),
         cmocka_unit_test(unsound_regions_are_refused),

@@ -3,7 +3,7 @@
  * RAM blocks.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#    define _GNU_SOURCE
 #endif
 #include "core/machine/ram.h"
 
@@ -34,23 +34,26 @@ static int32_t map_block(struct ram_block *block, struct tn_error *error)
 
     block->fd = memfd_create(block->name, MFD_CLOEXEC);
     if (block->fd < 0 || ftruncate(block->fd, (off_t)block->bytes))
-        return tn_error_set(error, -errno, "no memory file of %" G_GUINT64_FORMAT
-                            " bytes: %s", block->bytes, g_strerror(errno));
+        return tn_error_set(error, -errno,
+                            "no memory file of %" G_GUINT64_FORMAT " bytes: %s",
+                            block->bytes, g_strerror(errno));
     block->mapped_bytes = block->bytes + HUGE_PAGE;
     block->mapping = mmap(NULL, block->mapped_bytes, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (block->mapping == MAP_FAILED)
-        return tn_error_set(error, -ENOMEM, "no address space for %"
-                            G_GUINT64_FORMAT " bytes of RAM", block->bytes);
+        return tn_error_set(error, -ENOMEM,
+                            "no address space for %" G_GUINT64_FORMAT
+                            " bytes of RAM",
+                            block->bytes);
     base = (uint8_t *)(((uintptr_t)block->mapping + HUGE_PAGE - 1) &
                        ~(uintptr_t)(HUGE_PAGE - 1));
     block->memory = mmap(base, block->bytes, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_FIXED | MAP_NORESERVE, block->fd, 0);
     if (block->memory == MAP_FAILED) {
         block->memory = NULL;
-        return tn_error_set(error, -errno, "cannot map %" G_GUINT64_FORMAT
-                            " bytes of RAM: %s", block->bytes,
-                            g_strerror(errno));
+        return tn_error_set(error, -errno,
+                            "cannot map %" G_GUINT64_FORMAT " bytes of RAM: %s",
+                            block->bytes, g_strerror(errno));
     }
     /* Advice: not every host can. */
     (void)madvise(block->memory, block->bytes, MADV_HUGEPAGE);
@@ -154,11 +157,9 @@ void ram_written(struct tn_machine *machine, struct ram_block *block,
         if (G_LIKELY(!flags))
             continue;
         if (flags & TN_PAGE_CLEAN)
-            atomic_fetch_and(&block->page_flags[page],
-                             (uint8_t)~TN_PAGE_CLEAN);
+            atomic_fetch_and(&block->page_flags[page], (uint8_t)~TN_PAGE_CLEAN);
         if (flags & TN_PAGE_CODE)
-            machine_code_written(machine,
-                                 block->ram_offset + (page << RAM_PAGE_BITS),
-                                 RAM_PAGE);
+            machine_code_written(
+                machine, block->ram_offset + (page << RAM_PAGE_BITS), RAM_PAGE);
     }
 }

@@ -36,7 +36,7 @@ struct ram_block {
 struct ram_set {
     _Atomic(struct ram_block *) blocks;
     uint64_t next_offset; /* under memory.map_lock */
-    uint64_t limit; /* of the number space; constant */
+    uint64_t limit;       /* of the number space; constant */
 };
 
 /* The number space is fixed from the start, since accelerators size tables by

@@ -32,9 +32,9 @@ void region_unref(struct tn_region *region)
     g_free(region);
 }
 
-struct tn_region *region_new(struct tn_machine *machine,
-                             struct instance *owner, enum region_kind kind,
-                             const char *name, unsigned __int128 bytes)
+struct tn_region *region_new(struct tn_machine *machine, struct instance *owner,
+                             enum region_kind kind, const char *name,
+                             unsigned __int128 bytes)
 {
     struct tn_region *region = g_new0(struct tn_region, 1);
 
@@ -199,8 +199,7 @@ void region_free(struct tn_region *region)
 void region_free_all(struct instance *owner)
 {
     while (owner->regions->len)
-        region_free(
-            g_ptr_array_index(owner->regions, owner->regions->len - 1));
+        region_free(g_ptr_array_index(owner->regions, owner->regions->len - 1));
 }
 
 struct tn_region *region_by_index(struct instance *owner, guint index)

@@ -44,8 +44,8 @@ struct tn_region {
     struct tn_region *parent; /* NULL while not mapped */
     uint64_t offset;          /* in parent */
     int32_t priority;
-    GPtrArray *children; /* REGION_CONTAINER: highest priority first */
-    GPtrArray *aliases;  /* that show a part of this one */
+    GPtrArray *children;      /* REGION_CONTAINER: highest priority first */
+    GPtrArray *aliases;       /* that show a part of this one */
     struct tn_region *target; /* REGION_ALIAS */
     uint64_t target_offset;
 
@@ -85,9 +85,9 @@ int32_t memory_init(struct tn_machine *machine, struct tn_error *error);
 void memory_fini(struct tn_machine *machine);
 
 /* Regions. All sizes and addresses have been checked by the service. */
-struct tn_region *region_new(struct tn_machine *machine,
-                             struct instance *owner, enum region_kind kind,
-                             const char *name, unsigned __int128 bytes);
+struct tn_region *region_new(struct tn_machine *machine, struct instance *owner,
+                             enum region_kind kind, const char *name,
+                             unsigned __int128 bytes);
 void region_free(struct tn_region *region);
 void region_free_all(struct instance *owner);
 int32_t region_map(struct tn_region *region, struct tn_region *parent,
@@ -121,11 +121,11 @@ int32_t region_read(struct tn_region *region, uint64_t offset, uint32_t bytes,
 int32_t region_write(struct tn_region *region, uint64_t offset, uint32_t bytes,
                      uint64_t value);
 
-/* memory-dma.c: copy, through whatever is there. FORCE writes to read-only memory too. */
+/* memory-dma.c: copy, through whatever is there. FORCE writes to read-only
+ * memory too. */
 int32_t memory_read(struct tn_machine *machine, uint64_t address, void *buffer,
                     uint64_t bytes);
 int32_t memory_write(struct tn_machine *machine, uint64_t address,
                      const void *buffer, uint64_t bytes, gboolean force);
-
 
 #endif

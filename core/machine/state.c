@@ -46,8 +46,8 @@ static const char *field_problem(const struct tn_field *field,
         return "has no name";
     if (field->type != TN_FIELD_UINT && field->type != TN_FIELD_BYTES)
         return "has an unknown type";
-    if (!field->width || (uint64_t)field->width * field->count >
-                             MAX_FIELD_BYTES)
+    if (!field->width ||
+        (uint64_t)field->width * field->count > MAX_FIELD_BYTES)
         return "has no sound size";
     if (field->type == TN_FIELD_UINT &&
         (field->width > 8 || field->width & (field->width - 1)))
@@ -68,9 +68,9 @@ int32_t state_check(struct instance *instance, struct tn_error *error)
     if (!instance_interface(instance, TN_STATE, &table, sizeof table))
         return 0;
     if (table.oldest > table.version ||
-        (table.n_fields && (!table.fields || table.field_size <
-                                                 offsetof(struct tn_field,
-                                                          width))))
+        (table.n_fields &&
+         (!table.fields ||
+          table.field_size < offsetof(struct tn_field, width))))
         return tn_error_set(error, -EPROTO, "%s: state table is not sound",
                             instance->desc->id);
     for (guint i = 0; i < table.n_fields; i++) {
@@ -133,10 +133,9 @@ static int32_t save_instance(GByteArray *stream, struct instance *instance,
     int32_t rc;
 
     if (!instance_interface(instance, TN_STATE, &table, sizeof table))
-        return tn_error_set(error, -ENOTSUP,
-                            "%s (component %s) cannot be saved",
-                            instance->desc->id,
-                            instance->desc->component->info.id);
+        return tn_error_set(
+            error, -ENOTSUP, "%s (component %s) cannot be saved",
+            instance->desc->id, instance->desc->component->info.id);
     rc = instance_quiesce(instance);
     if (!rc && table.before_save) {
         instance_enter(instance);
@@ -158,6 +157,23 @@ static int32_t save_instance(GByteArray *stream, struct instance *instance,
     return 0;
 }
 
+static void save_register(GByteArray *stream, struct tn_machine *machine,
+                          guint index, const char *name)
+{
+    uint8_t value[MAX_REGISTER_BYTES];
+    uint32_t bytes = sizeof value;
+
+    if (machine->target.read_reg(machine->target_instance->self,
+                                 machine->vcpus.cpus[index].cpu, name, value,
+                                 &bytes) ||
+        bytes > sizeof value)
+        return;
+    put_name(stream, name);
+    put_u32(stream, 1);
+    put_u32(stream, bytes);
+    g_byte_array_append(stream, value, bytes);
+}
+
 static int32_t save_cpu(GByteArray *stream, struct tn_machine *machine,
                         guint index)
 {
@@ -170,19 +186,12 @@ static int32_t save_cpu(GByteArray *stream, struct tn_machine *machine,
         const struct tn_reg *reg =
             (const void *)((const uint8_t *)info->regs +
                            (gsize)i * info->reg_size);
-        uint8_t value[MAX_REGISTER_BYTES];
-        uint32_t bytes = sizeof value;
 
-        if (machine->target.read_reg(machine->target_instance->self,
-                                     machine->vcpus.cpus[index].cpu,
-                                     reg->name, value, &bytes) ||
-            bytes > sizeof value)
-            continue;
-        put_name(stream, reg->name);
-        put_u32(stream, 1);
-        put_u32(stream, bytes);
-        g_byte_array_append(stream, value, bytes);
+        save_register(stream, machine, index, reg->name);
     }
+    for (guint i = 0; TN_HAS(info, state_names) && i < info->n_state_names;
+         i++)
+        save_register(stream, machine, index, info->state_names[i]);
     put_name(stream, "");
     return 0;
 }
@@ -291,8 +300,10 @@ static int32_t load_instance(struct reader *reader, struct instance *instance,
 
     if (!instance_interface(instance, TN_STATE, &table, sizeof table) ||
         version > table.version || version < table.oldest)
-        return tn_error_set(error, -EINVAL, "%s: state version %u cannot be "
-                            "loaded", id, version);
+        return tn_error_set(error, -EINVAL,
+                            "%s: state version %u cannot be "
+                            "loaded",
+                            id, version);
     for (;;) {
         g_autofree char *name = NULL;
         struct tn_field field;
@@ -328,8 +339,7 @@ static int32_t load_cpu(struct reader *reader, struct tn_machine *machine,
     const uint8_t *data;
 
     if (!g_ascii_string_to_unsigned(section + 3, 10, 0,
-                                    machine->vcpus.n ? machine->vcpus.n - 1
-                                                     : 0,
+                                    machine->vcpus.n ? machine->vcpus.n - 1 : 0,
                                     &index, NULL) ||
         !machine->vcpus.n)
         return tn_error_set(error, -EINVAL, "no instance '%s'", section);
@@ -343,8 +353,10 @@ static int32_t load_cpu(struct reader *reader, struct tn_machine *machine,
             machine->target.write_reg(machine->target_instance->self,
                                       machine->vcpus.cpus[index].cpu, name,
                                       data, bytes))
-            return tn_error_set(error, -EINVAL, "%s: register '%s' cannot be "
-                                "set", section, name);
+            return tn_error_set(error, -EINVAL,
+                                "%s: register '%s' cannot be "
+                                "set",
+                                section, name);
     }
 }
 
@@ -389,8 +401,7 @@ int32_t tn_machine_load_state(struct tn_machine *machine, GBytes *state,
     now |= (uint64_t)take_u32(&reader) << 32;
     clock_set(machine, now);
     for (guint i = 0; i < machine->instances->len; i++)
-        instance_reset(g_ptr_array_index(machine->instances, i),
-                       TN_RESET_COLD);
+        instance_reset(g_ptr_array_index(machine->instances, i), TN_RESET_COLD);
     vcpus_reset(machine, TN_RESET_COLD);
     rc = load_sections(&reader, machine, error);
     vcpus_changed(machine);

@@ -32,8 +32,7 @@ gboolean thread_is_inside(const struct instance *instance)
 }
 
 #ifdef TN_DEBUG
-void thread_check_control(const struct instance *instance,
-                          const char *function)
+void thread_check_control(const struct instance *instance, const char *function)
 {
     const struct tn_machine *machine = instance->machine;
 

@@ -48,9 +48,9 @@ gboolean thread_is_inside(const struct instance *instance);
 #ifdef TN_DEBUG
 void thread_check_control(const struct instance *instance,
                           const char *function);
-#define CHECK_CONTROL(instance) thread_check_control((instance), __func__)
+#    define CHECK_CONTROL(instance) thread_check_control((instance), __func__)
 #else
-#define CHECK_CONTROL(instance) ((void)(instance))
+#    define CHECK_CONTROL(instance) ((void)(instance))
 #endif
 
 #endif

@@ -37,9 +37,8 @@ static struct tn_peer *child(struct tn_host *host, uint32_t index)
 {
     GPtrArray *children = instance_of(host)->children;
 
-    return index < children->len
-               ? peer_of(g_ptr_array_index(children, index))
-               : NULL;
+    return index < children->len ? peer_of(g_ptr_array_index(children, index))
+                                 : NULL;
 }
 
 static const void *interface_(struct tn_host *host, struct tn_peer *peer,

@@ -42,6 +42,8 @@ static gpointer vcpu_thread(gpointer data)
         }
         vcpu->running = TRUE;
         g_mutex_unlock(&set->lock);
+        if (machine->target.resume)
+            machine->target.resume(machine->target_instance->self, vcpu->cpu);
         rc = machine->accel.run(accel, vcpu->cpu);
         g_mutex_lock(&set->lock);
         vcpu->running = FALSE;
@@ -156,8 +158,8 @@ void vcpus_stop(struct tn_machine *machine)
     set->may_run = FALSE;
     g_cond_broadcast(&set->changed);
     for (guint i = 0; i < set->n; i++)
-        machine->accel.request(machine->accel_instance->self,
-                               set->cpus[i].cpu, TN_CPU_STOP);
+        machine->accel.request(machine->accel_instance->self, set->cpus[i].cpu,
+                               TN_CPU_STOP);
     for (guint i = 0; i < set->n; i++)
         while (set->cpus[i].running)
             g_cond_wait(&set->changed, &set->lock);

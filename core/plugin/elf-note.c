@@ -209,7 +209,8 @@ static int32_t read_notes(const struct tn_elf_input *input,
 
         /* Notes aligned to 8 are padded to 8: those of the tool chain, which
          * are none of ours. */
-        if (segment->p_type != PT_NOTE || segment->p_align > 4)
+        if (segment->p_type != PT_NOTE || segment->p_align > 4 ||
+            segment->p_filesz == 0)
             continue;
         if (segment->p_filesz > TN_NOTES_MAX_BYTES)
             return tn_error_set(error, -ENOEXEC, "damaged: notes too long");

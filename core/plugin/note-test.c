@@ -266,6 +266,30 @@ static void test_no_notes_of_ours(void **state)
     g_free(file.data);
 }
 
+/* Found by fuzzing: nothing must be copied to nowhere. */
+static void test_empty_note_segments(void **state)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    struct file_bytes file = read_variant("good");
+    struct tn_plugin_notes notes;
+    ElfW(Ehdr) header;
+
+    (void)state;
+    memcpy(&header, file.data, sizeof header);
+    for (guint i = 0; i < header.e_phnum; i++) {
+        guint8 *at = file.data + header.e_phoff + i * sizeof(ElfW(Phdr));
+        ElfW(Phdr) segment;
+
+        memcpy(&segment, at, sizeof segment);
+        if (segment.p_type == PT_NOTE)
+            segment.p_filesz = 0;
+        memcpy(at, &segment, sizeof segment);
+    }
+    assert_int_equal(read_notes(file, &notes, &error), -ENOEXEC);
+    assert_string_equal(error.text, "not a Tenon plugin");
+    g_free(file.data);
+}
+
 /* ---- versions ---- */
 
 static void test_versions(void **state)
@@ -342,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_cut_short_anywhere),
         cmocka_unit_test(test_text_without_an_end),
         cmocka_unit_test(test_no_notes_of_ours),
+        cmocka_unit_test(test_empty_note_segments),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_longer_records_are_read),
     };

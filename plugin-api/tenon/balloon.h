@@ -24,7 +24,7 @@ extern "C" {
 #define TN_BALLOON_STATS 16u
 
 struct tn_balloon_stats {
-    uint32_t size; /* set by the caller */
+    uint32_t size;  /* set by the caller */
     uint32_t known; /* a bit for each value the guest gave */
     uint64_t time;  /* TN_CLOCK_REALTIME of the answer; 0: none came yet */
     uint64_t value[TN_BALLOON_STATS];

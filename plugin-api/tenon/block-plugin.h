@@ -176,9 +176,8 @@ struct tn_image {
                      uint64_t first, uint32_t then_file, uint64_t then);
     /* [engine, may block] Make everything written so far stable. */
     int32_t (*flush)(struct tn_host *host);
-    /* [engine] Space nothing refers to any more once the changes of this call
-     * are stable: tn_format.release() is called then, and the engine may give
-     * it back to the protocol. */
+    /* [engine] Space has a reference less once the changes of this call are
+     * stable: tn_format.release() is called then. */
     void (*release)(struct tn_host *host, uint32_t file, uint64_t offset,
                     uint64_t bytes);
     /* [engine, may block] Any length and offset, past the cache but coherent
@@ -201,6 +200,11 @@ struct tn_image {
      * Freed with free(). */
     void *(*allocate)(struct tn_host *host, uint64_t bytes);
     void (*free)(struct tn_host *host, void *memory);
+    /* [engine] Like release(), and that was the only reference: the engine may
+     * give the space back to the protocol before tn_format.release() makes it
+     * free for other use. */
+    void (*drop)(struct tn_host *host, uint32_t file, uint64_t offset,
+                 uint64_t bytes);
 };
 
 /* ---- what a format answers ---- */
@@ -358,8 +362,8 @@ struct tn_format {
      * least one unit. */
     int32_t (*change)(void *self, uint64_t offset, uint64_t bytes,
                       uint32_t kind, uint64_t *done);
-    /* [engine, restarts] Optional. What tn_image.release() announced may be
-     * used again. */
+    /* [engine, restarts] Optional. What tn_image.release() or drop() announced
+     * may be used again. */
     int32_t (*release)(void *self, uint32_t file, uint64_t offset,
                        uint64_t bytes);
 

@@ -56,9 +56,8 @@ struct tn_boot_services {
     /* [control] Read the file PATH of at most LIMIT bytes; one compressed
      * with gzip is expanded, and LIMIT holds for what comes out. *DATA is
      * freed with free_data(). */
-    int32_t (*read_file)(struct tn_host *host, const char *path,
-                         uint64_t limit, void **data, uint64_t *bytes,
-                         struct tn_error *error);
+    int32_t (*read_file)(struct tn_host *host, const char *path, uint64_t limit,
+                         void **data, uint64_t *bytes, struct tn_error *error);
     /* [control] The same without expanding (an initrd is the guest's). */
     int32_t (*read_raw_file)(struct tn_host *host, const char *path,
                              uint64_t limit, void **data, uint64_t *bytes,
@@ -72,9 +71,9 @@ struct tn_boot_services {
      * physical addresses plus OFFSET, zeroing what is beyond the file. IMAGE
      * (its size set by the caller) says what it was. -ENOEXEC: no ELF file;
      * -EINVAL: damaged; -EFAULT: a segment is not in memory. */
-    int32_t (*load_elf)(struct tn_host *host, const void *data,
-                        uint64_t bytes, uint64_t offset,
-                        struct tn_elf_image *image, struct tn_error *error);
+    int32_t (*load_elf)(struct tn_host *host, const void *data, uint64_t bytes,
+                        uint64_t offset, struct tn_elf_image *image,
+                        struct tn_error *error);
     /* [control] The machine's device tree with CHOSEN (may be NULL) added.
      * *BLOB is freed with free_data(). */
     int32_t (*device_tree)(struct tn_host *host,

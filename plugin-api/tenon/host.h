@@ -4,9 +4,10 @@
  * nearly every plugin uses (errors, log, properties).
  *
  * A service is a table obtained by a string id that ends in its revision. A
- * host that lacks it returns NULL. Tables live as long as the instance. Every
- * function takes the instance's own handle first, so that the host knows who
- * calls. Vendor services use reverse-domain ids.
+ * host that lacks it returns NULL. Log and properties are in every host; of the
+ * others a plugin checks those it needs. Tables live as long as the instance.
+ * Every function takes the instance's own handle first, so that the host knows
+ * who calls. Vendor services use reverse-domain ids.
  */
 #ifndef TENON_HOST_H
 #define TENON_HOST_H

@@ -21,7 +21,8 @@
 extern "C" {
 #endif
 
-#define TN_PCI_CONFIG_BYTES 4096u /* conventional functions use the first 256 */
+#define TN_PCI_CONFIG_BYTES 4096u /* conventional functions use the first 256  \
+                                   */
 
 /* A function's place on its bus: device 0..31 and function 0..7. */
 #define TN_PCI_DEVFN(device, function) ((uint32_t)(device) << 3 | (function))

@@ -230,6 +230,12 @@ struct tn_target_info {
     const struct tn_helper *helpers;
     const struct tn_fp_profile *profiles;
     const struct tn_cpu_line *lines;
+    /* Names of registers that are state and not in the table, in the order in
+     * which they are to be written: after those of the table. Names this CPU
+     * does not have (-ENOENT) are left out of saved state. */
+    const char *const *state_names;
+    uint32_t n_state_names;
+    uint32_t reserved3;
 };
 #define TN_MODEL_WEAK 0u
 #define TN_MODEL_TSO 1u

@@ -199,8 +199,7 @@ struct tn_virtio_transport {
     /* The guest's address of in[PIECE] of CHAIN, as the driver gave it. For
      * devices whose buffers are themselves what is meant (balloon). */
     uint64_t (*in_address)(struct tn_virtio *virtio,
-                           const struct tn_virtio_chain *chain,
-                           uint32_t piece);
+                           const struct tn_virtio_chain *chain, uint32_t piece);
 };
 
 /* ---- helpers for devices ---- */

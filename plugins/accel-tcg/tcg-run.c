@@ -167,14 +167,37 @@ static bool handle_request(struct tcg_cpu *tc)
     return true;
 }
 
+/*
+ * A pending interrupt that is masked ends a wait at once, so firmware that
+ * waits for a word of memory with one (OpenSBI's harts that are not started
+ * yet) turns in a circle. After some rounds each takes a moment, which a new
+ * request cuts short.
+ */
+#define IDLE_ROUNDS 32
+#define IDLE_NAP 200000 /* ns */
+
+static void idle_round(struct tcg_cpu *tc, uint32_t pending)
+{
+    if (pending & TN_IRQ_TAKE) {
+        tc->idle_rounds = 0;
+    } else if (++tc->idle_rounds > IDLE_ROUNDS) {
+        sync_leave(tc);
+        sync_nap(tc->cpu, IDLE_NAP);
+        sync_enter(tc);
+    }
+}
+
 static void halt(struct tcg_cpu *tc)
 {
     struct tcg *t = tc->tcg;
+    uint32_t pending;
 
     for (;;) {
         __atomic_fetch_and(&tc->cpu->request, ~TN_CPU_IRQ, __ATOMIC_SEQ_CST);
-        if (t->target->irq_pending(t->target_self, tc->cpu))
+        pending = t->target->irq_pending(t->target_self, tc->cpu);
+        if (pending)
             break;
+        tc->idle_rounds = 0;
         if (__atomic_load_n(&tc->cpu->request, __ATOMIC_SEQ_CST) &
             TN_CPU_STOP)
             return; /* the loop sees it; halts again when run again */
@@ -184,6 +207,7 @@ static void halt(struct tcg_cpu *tc)
         __atomic_fetch_and(&tc->cpu->request, ~TN_CPU_WORK, __ATOMIC_SEQ_CST);
     }
     tc->halted = false;
+    idle_round(tc, pending);
     check_interrupts(tc);
 }
 

@@ -11,6 +11,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 void sync_enter(struct tcg_cpu *tc)
@@ -77,6 +78,13 @@ void sync_request(struct tn_cpu *cpu, uint32_t bits)
 {
     if (!__atomic_fetch_or(&cpu->request, bits, __ATOMIC_SEQ_CST))
         futex(&cpu->request, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void sync_nap(struct tn_cpu *cpu, uint32_t ns)
+{
+    const struct timespec time = {0, ns};
+
+    syscall(SYS_futex, &cpu->request, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
 }
 
 void sync_wait(struct tn_cpu *cpu)

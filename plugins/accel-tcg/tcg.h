@@ -181,6 +181,7 @@ struct tcg_cpu {
     uint32_t fetch_mode;
     bool one_insn;  /* the next unit has one instruction and is not kept */
     bool in_code;   /* generated code called us: host state is saved */
+    uint32_t idle_rounds; /* waits in a row that ended at once, unserved */
     bool halted;
     bool failed;
     uint32_t reason; /* why generated code came back last: LEAVE_* */
@@ -416,6 +417,8 @@ void sync_exclusive(struct tcg *t, struct tcg_cpu *self,
                     void (*fn)(struct tcg *t, void *opaque), void *opaque);
 void sync_request(struct tn_cpu *cpu, uint32_t bits);
 void sync_wait(struct tn_cpu *cpu);
+/* ... or until NS nanoseconds have passed. */
+void sync_nap(struct tn_cpu *cpu, uint32_t ns);
 
 /* tcg-eval.c: operations done in C. */
 uint64_t tcg_eval(struct tn_cpu *cpu, uint64_t op, uint64_t frame, uint64_t,

@@ -40,15 +40,16 @@ static int32_t firmware_path(struct boot *b, const char **path,
             *path = text;
         return 0;
     }
-    for (size_t i = 0;
-         i < sizeof default_firmware / sizeof *default_firmware; i++)
+    for (size_t i = 0; i < sizeof default_firmware / sizeof *default_firmware;
+         i++)
         if (access(default_firmware[i], R_OK) == 0) {
             *path = default_firmware[i];
             return 0;
         }
     return tn_fail(b->host, error, -ENOENT,
                    "no OpenSBI firmware at %s (Debian: opensbi); set "
-                   "firmware = FILE, or none", default_firmware[0]);
+                   "firmware = FILE, or none",
+                   default_firmware[0]);
 }
 
 /* Is there anything in the flash chip? An empty one reads as all ones. */
@@ -94,8 +95,8 @@ static int32_t place_tree(struct boot *b, const struct loaded *initrd,
         chosen.rng_seed_bytes = sizeof seed;
     }
     if (path) {
-        rc = b->services->read_file(b->host, path, 64 * MIB, &file,
-                                    &file_bytes, error);
+        rc = b->services->read_file(b->host, path, 64 * MIB, &file, &file_bytes,
+                                    error);
         if (!rc)
             rc = b->services->device_tree_from(b->host, file, file_bytes,
                                                &chosen, &tree, &bytes, error);
@@ -110,8 +111,10 @@ static int32_t place_tree(struct boot *b, const struct loaded *initrd,
         rc = tn_fail(b->host, error, -ENOSPC,
                      "kernel, initrd and device tree do not fit in memory");
     else if (b->services->write(b->host, *address, tree, bytes))
-        rc = tn_fail(b->host, error, -ENOSPC, "no memory at %#llx for the "
-                     "device tree", (unsigned long long)*address);
+        rc = tn_fail(b->host, error, -ENOSPC,
+                     "no memory at %#llx for the "
+                     "device tree",
+                     (unsigned long long)*address);
     b->services->free_data(b->host, tree);
     return rc;
 }
@@ -205,6 +208,8 @@ static int32_t boot_realize(void *self, struct tn_error *error)
     b->services = tn_service(b->host, TN_HOST_BOOT);
     b->memory = tn_service(b->host, TN_HOST_MEMORY);
     b->props = tn_service(b->host, TN_HOST_PROPS);
+    if (!b->services || !b->memory)
+        return tn_fail(b->host, error, -ENOSYS, "the host lacks a service");
     b->rom_address = b->props->get_uint(b->host, "reset");
     b->flash = b->props->get_uint(b->host, "flash");
     b->rom = b->memory->new_ram(b->host, "reset-rom", RESET_ROM_BYTES,
@@ -241,12 +246,8 @@ static const struct tn_component_ops boot_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "boot-riscv",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "boot-riscv",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "RISC-V boot: OpenSBI, Linux images, ELF, flash"},
 };
 
@@ -265,9 +266,7 @@ TN_COMPONENT_INFO(boot_info, PROPERTIES) = {
             {.name = "kernel",
              .type = TN_PROP_PATH,
              .doc = "Linux image (plain or gzip), ELF file or plain binary"},
-            {.name = "initrd",
-             .type = TN_PROP_PATH,
-             .doc = "Initial RAM disk"},
+            {.name = "initrd", .type = TN_PROP_PATH, .doc = "Initial RAM disk"},
             {.name = "cmdline",
              .type = TN_PROP_STRING,
              .doc = "Kernel command line"},

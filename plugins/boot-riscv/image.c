@@ -40,7 +40,10 @@ static int32_t place(struct boot *b, const char *path, const void *data,
 
 static int is_elf(const uint8_t *data, uint64_t bytes)
 {
-    return bytes > 4 && memcmp(data, "\x7f" "ELF", 4) == 0;
+    return bytes > 4 && memcmp(data,
+                               "\x7f"
+                               "ELF",
+                               4) == 0;
 }
 
 static int32_t place_elf(struct boot *b, const char *path, const void *data,
@@ -48,8 +51,7 @@ static int32_t place_elf(struct boot *b, const char *path, const void *data,
                          struct tn_error *error)
 {
     struct tn_elf_image image = {.size = sizeof image};
-    int32_t rc =
-        b->services->load_elf(b->host, data, bytes, 0, &image, error);
+    int32_t rc = b->services->load_elf(b->host, data, bytes, 0, &image, error);
 
     if (rc)
         return rc;
@@ -94,8 +96,8 @@ int32_t load_kernel(struct boot *b, const char *path, uint64_t lowest,
 {
     uint64_t bytes = 0, size = 0;
     void *data = NULL;
-    int32_t rc = b->services->read_file(b->host, path, MAX_FILE, &data, &bytes,
-                                        error);
+    int32_t rc =
+        b->services->read_file(b->host, path, MAX_FILE, &data, &bytes, error);
 
     if (rc)
         return rc;

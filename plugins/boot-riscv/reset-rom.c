@@ -54,8 +54,7 @@ void write_reset_rom(struct boot *b, uint64_t entry, uint64_t device_tree,
         JALR(ZERO, T1),
     };
     const uint64_t info[] = {
-        INFO_MAGIC, INFO_VERSION, next, NEXT_MODE_S,
-        0, /* options */
+        INFO_MAGIC, INFO_VERSION, next, NEXT_MODE_S, 0, /* options */
         0, /* the hart that boots */
     };
     uint8_t *rom = b->rom_bytes;

@@ -159,8 +159,7 @@ static int32_t map(struct tn_pci_slot *slot, struct tn_region *region,
 
     if (space > TN_PCI_IO)
         return -EINVAL;
-    return bridge->memory->map(slot->host, region, bridge->space[space], at,
-                               0);
+    return bridge->memory->map(slot->host, region, bridge->space[space], at, 0);
 }
 
 static void unmap(struct tn_pci_slot *slot, struct tn_region *region)
@@ -173,8 +172,7 @@ static int32_t send_msi(struct tn_pci_slot *slot, uint64_t at, uint32_t data)
     uint8_t bytes[4] = {(uint8_t)data, (uint8_t)(data >> 8),
                         (uint8_t)(data >> 16), (uint8_t)(data >> 24)};
 
-    return slot->bridge->memory->dma_write(slot->host, at, bytes,
-                                           sizeof bytes);
+    return slot->bridge->memory->dma_write(slot->host, at, bytes, sizeof bytes);
 }
 
 const struct tn_pci_bus ecam_bus = {

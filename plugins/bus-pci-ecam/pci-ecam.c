@@ -48,8 +48,7 @@ static int32_t ecam_configure(void *self, struct tn_error *error)
     const struct tn_props *props = tn_service(bridge->host, TN_HOST_PROPS);
 
     for (uint32_t i = 0; i < REGIONS; i++)
-        bridge->window[i].bytes =
-            props->get_uint(bridge->host, size_names[i]);
+        bridge->window[i].bytes = props->get_uint(bridge->host, size_names[i]);
     bridge->msi_parent = props->get_string(bridge->host, "msi-parent");
     if (bridge->window[ECAM].bytes % BUS_BYTES)
         return tn_fail(bridge->host, error, -EINVAL,
@@ -72,8 +71,7 @@ static int32_t make_window(struct bridge *bridge, uint32_t index,
         return 0; /* not on this board */
     from = space == TN_PCI_MEMORY ? w->address : 0;
     w->region = bridge->memory->new_alias(bridge->host, size_names[index],
-                                          bridge->space[space], from,
-                                          w->bytes);
+                                          bridge->space[space], from, w->bytes);
     return w->region ? 0 : -ENOMEM;
 }
 
@@ -85,11 +83,9 @@ static int32_t make_regions(struct bridge *bridge)
     int32_t rc = 0;
 
     bridge->space[TN_PCI_MEMORY] = m->new_container(host, "pci-memory", 0);
-    bridge->space[TN_PCI_IO] =
-        m->new_container(host, "pci-io", IO_SPACE_BYTES);
-    bridge->window[ECAM].region =
-        m->new_mmio(host, "ecam", bridge->window[ECAM].bytes, &ecam_ops,
-                    bridge);
+    bridge->space[TN_PCI_IO] = m->new_container(host, "pci-io", IO_SPACE_BYTES);
+    bridge->window[ECAM].region = m->new_mmio(
+        host, "ecam", bridge->window[ECAM].bytes, &ecam_ops, bridge);
     if (!bridge->space[0] || !bridge->space[1] || !bridge->window[ECAM].region)
         return -ENOMEM;
     m->region_address(host, ECAM, &bridge->window[ECAM].address, &bytes);
@@ -107,8 +103,7 @@ static void ecam_unrealize(void *self)
 
     for (uint32_t i = 0; i < REGIONS; i++) {
         if (bridge->window[i].region)
-            bridge->memory->free_region(bridge->host,
-                                        bridge->window[i].region);
+            bridge->memory->free_region(bridge->host, bridge->window[i].region);
         bridge->window[i].region = NULL;
     }
     for (uint32_t i = 0; i < 2; i++) {
@@ -132,8 +127,7 @@ static int32_t ecam_realize(void *self, struct tn_error *error)
         bridge->irq[i] = bridge->irqs->output(bridge->host, i);
     if (make_regions(bridge)) {
         ecam_unrealize(bridge);
-        return tn_fail(bridge->host, error, -EINVAL,
-                       "cannot make its regions");
+        return tn_fail(bridge->host, error, -EINVAL, "cannot make its regions");
     }
     return 0;
 }
@@ -186,7 +180,8 @@ TN_COMPONENT_INFO(ecam_info, 5) = {
                        "Window above 4G; the third address"),
          SIZE_PROPERTY("pio-size", "64K",
                        "I/O window, seen as memory; the fourth address"),
-         {.name = "msi-parent", .type = TN_PROP_REF,
+         {.name = "msi-parent",
+          .type = TN_PROP_REF,
           .doc = "Controller that takes message-signalled interrupts"}},
 };
 

@@ -409,8 +409,7 @@ static const struct tn_field fields[] = {
     TN_FIELD(TN_FIELD_UINT, struct mmio, queue_sel, 1),
 };
 
-static int32_t mmio_loaded(void *self, uint32_t version,
-                           struct tn_error *error)
+static int32_t mmio_loaded(void *self, uint32_t version, struct tn_error *error)
 {
     struct mmio *mmio = self;
     int32_t rc = virtio_loaded(&mmio->virtio, error);

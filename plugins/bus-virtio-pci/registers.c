@@ -180,7 +180,8 @@ void virtio_pci_clear(struct virtio_pci *vp)
     virtio_pci_update_intx(vp);
 }
 
-static void common_write(void *opaque, uint64_t offset, uint64_t value, uint32_t size)
+static void common_write(void *opaque, uint64_t offset, uint64_t value,
+                         uint32_t size)
 {
     struct virtio_pci *vp = opaque;
 

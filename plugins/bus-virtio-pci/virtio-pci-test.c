@@ -34,8 +34,8 @@ static void begin(struct fixture *f, uint64_t bars)
 
     f->machine = testhost_new();
     testhost_ram(f->machine, RAM, RAM_BYTES);
-    f->bridge = testhost_add(f->machine, "bus-pci-ecam", "pci-ecam", "pci",
-                             NULL, NULL);
+    f->bridge =
+        testhost_add(f->machine, "bus-pci-ecam", "pci-ecam", "pci", NULL, NULL);
     assert_non_null(f->bridge);
     testhost_addresses(f->bridge, addresses, 4);
     assert_int_equal(testhost_realize(f->bridge, 0), 0);
@@ -139,15 +139,14 @@ static void works_with_msix(void **state)
     testhost_write(f.machine, f.driver.msix_table + 16 + 12, 1, 4);
     assert_int_equal(driver_do(&f.driver, &f.driver.queue[0], &b, 1), 32);
     assert_int_equal(messages[1], 0);
-    assert_int_equal(
-        testhost_read(f.machine, f.driver.msix_table + 0x1000, 4), 2);
+    assert_int_equal(testhost_read(f.machine, f.driver.msix_table + 0x1000, 4),
+                     2);
     testhost_write(f.machine, f.driver.msix_table + 16 + 12, 0, 4);
     assert_int_equal(messages[1], 0x1001);
     /* No vector. */
     testhost_write(f.machine, f.driver.base + 0x16, 0, 2);
     testhost_write(f.machine, f.driver.base + 0x1a, 7, 2);
-    assert_int_equal(testhost_read(f.machine, f.driver.base + 0x1a, 2),
-                     0xffff);
+    assert_int_equal(testhost_read(f.machine, f.driver.base + 0x1a, 2), 0xffff);
     testhost_free(f.machine);
 }
 

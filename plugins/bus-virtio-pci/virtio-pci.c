@@ -37,9 +37,8 @@ static int32_t vp_configure(void *self, struct tn_error *error)
 
 static void free_regions(struct virtio_pci *vp)
 {
-    struct tn_region **all[] = {&vp->notify,     &vp->device,
-                                &vp->isr_region, &vp->common,
-                                &vp->bar0,       &vp->msix_pending,
+    struct tn_region **all[] = {&vp->notify,     &vp->device, &vp->isr_region,
+                                &vp->common,     &vp->bar0,   &vp->msix_pending,
                                 &vp->msix_table, &vp->bar2};
 
     for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -71,20 +70,18 @@ static int32_t make_regions(struct virtio_pci *vp)
     vp->bar2 = m->new_container(vp->host, "virtio-msix", MSIX_BYTES);
     if (!vp->bar0 || !vp->bar2)
         return -ENOMEM;
-    vp->common = add_part(vp, "common", vp->bar0, COMMON_AT, COMMON_BYTES,
-                          &common_ops);
-    vp->isr_region =
-        add_part(vp, "isr", vp->bar0, ISR_AT, ISR_BYTES, &isr_ops);
-    vp->device = add_part(vp, "device", vp->bar0, DEVICE_AT, DEVICE_BYTES,
-                          &device_ops);
-    vp->notify = add_part(vp, "notify", vp->bar0, NOTIFY_AT, NOTIFY_BYTES,
-                          &notify_ops);
+    vp->common =
+        add_part(vp, "common", vp->bar0, COMMON_AT, COMMON_BYTES, &common_ops);
+    vp->isr_region = add_part(vp, "isr", vp->bar0, ISR_AT, ISR_BYTES, &isr_ops);
+    vp->device =
+        add_part(vp, "device", vp->bar0, DEVICE_AT, DEVICE_BYTES, &device_ops);
+    vp->notify =
+        add_part(vp, "notify", vp->bar0, NOTIFY_AT, NOTIFY_BYTES, &notify_ops);
     vp->msix_table =
         add_part(vp, "msix-table", vp->bar2, MSIX_TABLE_AT,
                  PCI_MSIX_VECTORS * PCI_MSIX_ENTRY_BYTES, &msix_table_ops);
-    vp->msix_pending =
-        add_part(vp, "msix-pending", vp->bar2, MSIX_PENDING_AT,
-                 PCI_MSIX_VECTORS / 8, &msix_pending_ops);
+    vp->msix_pending = add_part(vp, "msix-pending", vp->bar2, MSIX_PENDING_AT,
+                                PCI_MSIX_VECTORS / 8, &msix_pending_ops);
     return vp->common && vp->isr_region && vp->device && vp->notify &&
                    vp->msix_table && vp->msix_pending
                ? 0
@@ -114,8 +111,7 @@ static int32_t attached(void *transport, uint32_t is_attached,
         return tn_fail(vp->host, error, -ENODEV, "it sits on no PCI bus");
     virtio_pci_build(vp);
     slot = bus->attach(bus_self, &virtio_pci_function, vp, vp->host,
-                       place < 0 ? TN_PCI_ANY_DEVFN
-                                 : TN_PCI_DEVFN(place, 0),
+                       place < 0 ? TN_PCI_ANY_DEVFN : TN_PCI_DEVFN(place, 0),
                        error);
     if (!slot)
         return -ENODEV;
@@ -243,8 +239,11 @@ TN_COMPONENT_INFO(vp_info, 1) = {
     .info = {TN_COMPONENT_INFO_DEVICE(1), .id = "virtio-pci", .bus = "pci",
              .provides = "virtio",
              .summary = "PCI function that carries one virtio device"},
-    .properties = {{.name = "vectors", .type = TN_PROP_UINT,
-                    .default_value = "129", .minimum = "0", .maximum = "129",
+    .properties = {{.name = "vectors",
+                    .type = TN_PROP_UINT,
+                    .default_value = "129",
+                    .minimum = "0",
+                    .maximum = "129",
                     .doc = "Most MSI-X vectors; 0 leaves only INTx"}},
 };
 

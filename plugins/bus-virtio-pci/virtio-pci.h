@@ -69,8 +69,7 @@ void virtio_pci_update_intx(struct virtio_pci *vp);
 void virtio_pci_queue_interrupt(void *transport, uint32_t queue);
 void virtio_pci_config_interrupt(void *transport);
 /* An access to BAR 0 from inside (the PCI_CFG capability). */
-uint32_t registers_read(struct virtio_pci *vp, uint32_t offset,
-                        uint32_t bytes);
+uint32_t registers_read(struct virtio_pci *vp, uint32_t offset, uint32_t bytes);
 void registers_write(struct virtio_pci *vp, uint32_t offset, uint32_t value,
                      uint32_t bytes);
 

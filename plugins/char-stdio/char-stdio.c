@@ -353,6 +353,8 @@ static int32_t stdio_realize(void *self, struct tn_error *error)
 
     s->loop = tn_service(s->host, TN_HOST_LOOP);
     s->tree = tn_service(s->host, TN_HOST_TREE);
+    if (!s->loop || !s->tree)
+        return tn_fail(s->host, error, -ENOSYS, "the host lacks a service");
     if (!atomic_compare_exchange_strong(&terminal.owner, &none, s))
         return tn_fail(s->host, error, -EBUSY,
                        "the terminal is in use by another machine or device");

@@ -38,8 +38,8 @@ static void begin(struct fixture *f)
     f->bus = testhost_add(f->machine, "bus-virtio-mmio", "virtio-mmio",
                           "virtio0", NULL, NULL);
     assert_int_equal(testhost_realize(f->bus, MMIO), 0);
-    f->device = testhost_add(f->machine, "dev-virtio-balloon",
-                             "virtio-balloon", "balloon", f->bus, props);
+    f->device = testhost_add(f->machine, "dev-virtio-balloon", "virtio-balloon",
+                             "balloon", f->bus, props);
     assert_non_null(f->device);
     assert_int_equal(testhost_realize(f->device, 0), 0);
     f->balloon = testhost_interface(f->device, TN_BALLOON);

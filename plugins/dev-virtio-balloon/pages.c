@@ -5,20 +5,22 @@
 
 #include "virtio-balloon.h"
 
-static void discard(struct balloon *b, uint64_t address, uint64_t bytes)
+/* 1: the guest named what is not RAM. */
+static uint32_t discard(struct balloon *b, uint64_t address, uint64_t bytes)
 {
     int32_t rc;
 
     if (!bytes || !TN_HAS(b->memory, discard))
-        return;
+        return 0;
     rc = b->memory->discard(b->host, address, bytes);
-    if (rc == -EFAULT)
-        tn_logf(b->host, TN_LOG_GUEST, "page at 0x%llx is not RAM",
-                (unsigned long long)address);
-    else if (rc && !b->complained++)
+    if (rc && rc != -EFAULT && !b->complained++)
         tn_logf(b->host, TN_LOG_WARNING,
                 "cannot give memory back to the host: error %d", (int)-rc);
+    return rc == -EFAULT;
 }
+
+/* Page numbers of one chain; Linux sends 256. */
+#define MOST_PAGES 65536u
 
 /* Page numbers, neighbours given back together. */
 void balloon_inflate(struct balloon *b, const struct tn_virtio_chain *chain)
@@ -28,7 +30,12 @@ void balloon_inflate(struct balloon *b, const struct tn_virtio_chain *chain)
     uint64_t bytes = 0;
     uint64_t at = 0;
     uint64_t got;
+    uint32_t wrong = 0;
 
+    if (chain->out_bytes > MOST_PAGES * sizeof numbers[0]) {
+        b->transport->needs_reset(b->virtio, "too many pages at once");
+        return;
+    }
     while ((got = tn_virtio_copy_out(chain, at, numbers, sizeof numbers)) >=
            sizeof numbers[0]) {
         at += got;
@@ -41,13 +48,15 @@ void balloon_inflate(struct balloon *b, const struct tn_virtio_chain *chain)
                 start = page;
                 bytes += PAGE_BYTES;
             } else {
-                discard(b, start, bytes);
+                wrong += discard(b, start, bytes);
                 start = page;
                 bytes = PAGE_BYTES;
             }
         }
     }
-    discard(b, start, bytes);
+    wrong += discard(b, start, bytes);
+    if (wrong)
+        tn_logf(b->host, TN_LOG_GUEST, "pages in the balloon that are no RAM");
 }
 
 /* Free pages are the buffers themselves. Their content is lost, unless the

@@ -238,9 +238,9 @@ static const struct tn_virtio_device device = {
 
 static uint32_t pages_for(const struct balloon *b, uint64_t target)
 {
-    return target && target < b->ram ? (uint32_t)((b->ram - target) >>
-                                                  PAGE_BITS)
-                                     : 0;
+    return target && target < b->ram
+               ? (uint32_t)((b->ram - target) >> PAGE_BITS)
+               : 0;
 }
 
 static void set_target(void *self, uint64_t bytes)
@@ -327,8 +327,8 @@ static int32_t balloon_realize(void *self, struct tn_error *error)
     b->ram = tree->ram_size(b->host);
     b->num_pages = pages_for(b, b->size);
     if (b->stats_interval) {
-        b->timer = b->clock->new_timer(b->host, TN_CLOCK_VIRTUAL, poll_stats,
-                                       b);
+        b->timer =
+            b->clock->new_timer(b->host, TN_CLOCK_VIRTUAL, poll_stats, b);
         if (!b->timer)
             return tn_fail(b->host, error, -ENOMEM, "no timer");
     }
@@ -386,16 +386,22 @@ TN_COMPONENT_INFO(balloon_info, 4) = {
              .id = "virtio-balloon", .bus = "virtio",
              .summary = "takes memory from the guest and gives it back"},
     .properties =
-        {{.name = "size", .type = TN_PROP_SIZE, .default_value = "0",
+        {{.name = "size",
+          .type = TN_PROP_SIZE,
+          .default_value = "0",
           .unit = "bytes",
           .doc = "Memory the guest shall get along with; 0 is all of it"},
-         {.name = "stats-interval", .type = TN_PROP_TIME,
-          .default_value = "0", .doc = "How often the guest is asked for its "
-                                       "memory statistics; 0 is never"},
-         {.name = "deflate-on-oom", .type = TN_PROP_BOOL,
+         {.name = "stats-interval",
+          .type = TN_PROP_TIME,
+          .default_value = "0",
+          .doc = "How often the guest is asked for its "
+                 "memory statistics; 0 is never"},
+         {.name = "deflate-on-oom",
+          .type = TN_PROP_BOOL,
           .default_value = "true",
           .doc = "Let the guest take pages back when it runs out of memory"},
-         {.name = "free-page-reporting", .type = TN_PROP_BOOL,
+         {.name = "free-page-reporting",
+          .type = TN_PROP_BOOL,
           .default_value = "true",
           .doc = "Give back to the host what the guest reports free"}},
 };

@@ -29,7 +29,7 @@ struct balloon {
     uint64_t stats_interval; /* ns; 0: no polling */
     uint32_t deflate_on_oom;
     uint32_t reporting;
-    uint64_t features; /* negotiated */
+    uint64_t features;                   /* negotiated */
     struct tn_virtio_chain *stats_chain; /* kept until the next poll */
     struct tn_balloon_stats stats;
     uint32_t complained; /* discarding failed, and it was said */

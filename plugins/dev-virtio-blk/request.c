@@ -75,11 +75,10 @@ static void transfer_done(struct tn_disk_request *disk, int32_t result)
                 "%s of %llu bytes at %llu failed: error %d",
                 disk->op == TN_DISK_READ    ? "read"
                 : disk->op == TN_DISK_WRITE ? "write"
-                                                     : "flush",
+                                            : "flush",
                 (unsigned long long)disk->bytes,
                 (unsigned long long)disk->offset, (int)-result);
-    completed(request, result,
-              disk->op == TN_DISK_READ ? request->in_data : 0);
+    completed(request, result, disk->op == TN_DISK_READ ? request->in_data : 0);
 }
 
 static void submit(struct blk_request *request)
@@ -165,8 +164,8 @@ static uint8_t start_transfer(struct blk_request *request,
     if (!bytes)
         return STATUS_OK;
     if (cut(request, is_read ? chain->in : chain->out,
-            is_read ? chain->n_in : chain->n_out,
-            is_read ? 0 : sizeof *header, bytes) ||
+            is_read ? chain->n_in : chain->n_out, is_read ? 0 : sizeof *header,
+            bytes) ||
         disk->n_iov > MOST_PIECES)
         return STATUS_ERROR;
     disk->op = is_read ? TN_DISK_READ : TN_DISK_WRITE;
@@ -250,8 +249,7 @@ static uint8_t start_ranges(struct blk_request *request, uint32_t type)
     wrong = take_ranges(request, type);
     if (wrong)
         return wrong;
-    request->disk.op =
-        type == TYPE_DISCARD ? TN_DISK_DISCARD : TN_DISK_ZERO;
+    request->disk.op = type == TYPE_DISCARD ? TN_DISK_DISCARD : TN_DISK_ZERO;
     request->disk.flags = 0;
     request->disk.n_iov = 0;
     request->disk.done = range_done;
@@ -304,8 +302,8 @@ void blk_request_start(struct blk *blk, struct tn_virtio_chain *chain)
     request->blk = blk;
     request->chain = chain;
     request->own_iov = NULL;
-    if (!chain->in_bytes || tn_virtio_copy_out(chain, 0, &header,
-                                               sizeof header) < sizeof header) {
+    if (!chain->in_bytes ||
+        tn_virtio_copy_out(chain, 0, &header, sizeof header) < sizeof header) {
         blk->transport->push(blk->virtio, chain, 0);
         blk->transport->needs_reset(blk->virtio,
                                     "a request without header or status");

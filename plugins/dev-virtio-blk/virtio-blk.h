@@ -36,7 +36,7 @@ struct blk {
     const struct tn_loop *loop;
     struct tn_task *flush_task;
     struct tn_disk_info info;
-    uint64_t features; /* negotiated */
+    uint64_t features;                             /* negotiated */
     uint64_t unflushed[TN_VIRTIO_MAX_QUEUES / 64]; /* queues with pushes */
     uint32_t in_flight;
     uint32_t n_queues;
@@ -62,7 +62,7 @@ struct blk_request {
     struct blk *blk;
     struct tn_virtio_chain *chain;
     struct tn_iovec *own_iov; /* pieces cut to the data; NULL: not needed */
-    uint64_t in_data;       /* bytes of `in` before the status byte */
+    uint64_t in_data;         /* bytes of `in` before the status byte */
     uint32_t n_ranges;
     uint32_t next_range;
     struct blk_range ranges[MOST_RANGES];

@@ -36,8 +36,8 @@ static void begin(struct fixture *f, const char *const *props)
     f->bus = testhost_add(f->machine, "bus-virtio-mmio", "virtio-mmio",
                           "virtio0", NULL, NULL);
     assert_int_equal(testhost_realize(f->bus, MMIO), 0);
-    f->device = testhost_add(f->machine, "dev-virtio-console",
-                             "virtio-console", "console", f->bus, props);
+    f->device = testhost_add(f->machine, "dev-virtio-console", "virtio-console",
+                             "console", f->bus, props);
     assert_non_null(f->device);
     assert_int_equal(testhost_realize(f->device, 0), 0);
     testhost_reset(f->machine);

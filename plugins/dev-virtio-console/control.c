@@ -27,8 +27,8 @@ void console_message(struct console *c, uint32_t port, uint16_t event,
 }
 
 /* One message into CHAIN; returns its bytes. */
-static uint64_t write_message(struct console *c,
-                              struct tn_virtio_chain *chain, uint64_t packed)
+static uint64_t write_message(struct console *c, struct tn_virtio_chain *chain,
+                              uint64_t packed)
 {
     struct control control = {
         .port = htole32((uint32_t)(packed >> 32)),
@@ -85,8 +85,10 @@ static void handle(struct console *c, const struct control *raw)
         return;
     }
     if (index >= c->n_ports) {
-        tn_logf(c->host, TN_LOG_GUEST, "control message for port %u: there "
-                "are %u", index, c->n_ports);
+        tn_logf(c->host, TN_LOG_GUEST,
+                "control message for port %u: there "
+                "are %u",
+                index, c->n_ports);
         return;
     }
     if (event == EVENT_PORT_READY && value == 1)

@@ -216,8 +216,7 @@ static int32_t console_realize(void *self, struct tn_error *error)
     struct console *c = self;
     int32_t rc;
 
-    c->virtio =
-        tn_virtio_attach(c->host, &device, c, &c->transport, error);
+    c->virtio = tn_virtio_attach(c->host, &device, c, &c->transport, error);
     if (!c->virtio)
         return -ENODEV;
     rc = open_ports(c, error);
@@ -276,17 +275,28 @@ TN_COMPONENT_INFO(console_info, 5) = {
     .info = {TN_COMPONENT_INFO_DEVICE(5), .flags = TN_COMPONENT_PARENT_LOCK,
              .id = "virtio-console", .bus = "virtio",
              .summary = "console and serial ports"},
-    .properties =
-        {{.name = "chardev", .type = TN_PROP_REF,
-          .doc = "Character back-end of port 0, the console"},
-         {.name = "ports", .type = TN_PROP_REF, .flags = TN_PROP_LIST,
-          .doc = "Character back-ends of further ports, at most 30"},
-         {.name = "names", .type = TN_PROP_STRING, .flags = TN_PROP_LIST,
-          .doc = "What the guest calls those ports, in the same order"},
-         {.name = "columns", .type = TN_PROP_UINT, .default_value = "0",
-          .maximum = "65535", .doc = "Width told to the guest; 0 is none"},
-         {.name = "rows", .type = TN_PROP_UINT, .default_value = "0",
-          .maximum = "65535", .doc = "Height told to the guest; 0 is none"}},
+    .properties = {{.name = "chardev",
+                    .type = TN_PROP_REF,
+                    .doc = "Character back-end of port 0, the console"},
+                   {.name = "ports",
+                    .type = TN_PROP_REF,
+                    .flags = TN_PROP_LIST,
+                    .doc = "Character back-ends of further ports, at most 30"},
+                   {.name = "names",
+                    .type = TN_PROP_STRING,
+                    .flags = TN_PROP_LIST,
+                    .doc =
+                        "What the guest calls those ports, in the same order"},
+                   {.name = "columns",
+                    .type = TN_PROP_UINT,
+                    .default_value = "0",
+                    .maximum = "65535",
+                    .doc = "Width told to the guest; 0 is none"},
+                   {.name = "rows",
+                    .type = TN_PROP_UINT,
+                    .default_value = "0",
+                    .maximum = "65535",
+                    .doc = "Height told to the guest; 0 is none"}},
 };
 
 static const struct tn_component_ops ops = {

@@ -25,8 +25,8 @@
 #define HEAD_BYTES 2u /* class and number */
 
 /* Read BYTES at position AT of the data; 0: it is shorter. */
-static uint32_t data(const struct tn_virtio_chain *chain, uint64_t at,
-                     void *to, uint32_t bytes)
+static uint32_t data(const struct tn_virtio_chain *chain, uint64_t at, void *to,
+                     uint32_t bytes)
 {
     return tn_virtio_copy_out(chain, HEAD_BYTES + at, to, bytes) == bytes;
 }
@@ -35,9 +35,9 @@ static uint8_t rx_mode(struct net *net, uint8_t number,
                        const struct tn_virtio_chain *chain)
 {
     /* By number of the command. */
-    static const uint8_t bits[] = {MODE_PROMISCUOUS,  MODE_ALL_MULTICAST,
-                                   MODE_ALL_UNICAST,  MODE_NO_MULTICAST,
-                                   MODE_NO_UNICAST,   MODE_NO_BROADCAST};
+    static const uint8_t bits[] = {MODE_PROMISCUOUS, MODE_ALL_MULTICAST,
+                                   MODE_ALL_UNICAST, MODE_NO_MULTICAST,
+                                   MODE_NO_UNICAST,  MODE_NO_BROADCAST};
     uint8_t on;
 
     if (number >= sizeof bits || !data(chain, 0, &on, 1))
@@ -160,14 +160,11 @@ static uint8_t guest_offloads(struct net *net, uint8_t number,
 
 static uint8_t command(struct net *net, const struct tn_virtio_chain *chain)
 {
-    static uint8_t (*const classes[])(struct net *net, uint8_t number,
+    static uint8_t (*const classes[])(struct net * net, uint8_t number,
                                       const struct tn_virtio_chain *chain) = {
-        [CLASS_RX] = rx_mode,
-        [CLASS_MAC] = mac,
-        [CLASS_VLAN] = vlan,
-        [CLASS_ANNOUNCE] = announce,
-        [CLASS_MQ] = multi_queue,
-        [CLASS_GUEST_OFFLOADS] = guest_offloads,
+        [CLASS_RX] = rx_mode,     [CLASS_MAC] = mac,
+        [CLASS_VLAN] = vlan,      [CLASS_ANNOUNCE] = announce,
+        [CLASS_MQ] = multi_queue, [CLASS_GUEST_OFFLOADS] = guest_offloads,
     };
     uint8_t head[HEAD_BYTES];
 

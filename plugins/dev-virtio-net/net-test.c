@@ -109,8 +109,8 @@ static void transmits(void **state)
         uint8_t *data;
 
         begin(&f);
-        assert_true(driver_start(&f.driver, packed ? NO_MQ : NO_MQ & ~PACKED,
-                                 3));
+        assert_true(
+            driver_start(&f.driver, packed ? NO_MQ : NO_MQ & ~PACKED, 3));
         assert_int_equal(f.net.active, 1);
         data = testhost_at(f.machine, DATA, 200);
         for (uint32_t i = 0; i < 100; i++)
@@ -201,10 +201,15 @@ static void merges_buffers(uint64_t features)
     struct fixture f;
     static uint8_t bytes[65000];
     struct tn_iovec iov[3];
-    struct tn_net_frame frame = {
-        .size = sizeof frame, .n_iov = 3, .iov = iov,
-        .flags = TN_NET_NEEDS_CSUM, .csum_start = 34, .csum_offset = 16,
-        .gso = TN_NET_GSO_TCP6, .gso_bytes = 1440, .header_bytes = 74};
+    struct tn_net_frame frame = {.size = sizeof frame,
+                                 .n_iov = 3,
+                                 .iov = iov,
+                                 .flags = TN_NET_NEEDS_CSUM,
+                                 .csum_start = 34,
+                                 .csum_offset = 16,
+                                 .gso = TN_NET_GSO_TCP6,
+                                 .gso_bytes = 1440,
+                                 .header_bytes = 74};
     uint32_t id, length, n = 0, total = 0;
     uint8_t *data;
 

@@ -101,8 +101,7 @@ static uint32_t send(struct net *net, const struct tn_virtio_chain *chain)
         tn_logf(net->host, TN_LOG_GUEST, "transmit: %s: dropped", wrong);
         return 1;
     }
-    return net->nets->send(net->host, net->port, pair_of(chain->queue),
-                           &frame);
+    return net->nets->send(net->host, net->port, pair_of(chain->queue), &frame);
 }
 
 void net_transmit(struct net *net, uint32_t queue)

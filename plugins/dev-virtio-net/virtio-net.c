@@ -57,8 +57,8 @@ static void net_config_read(void *self, uint32_t offset, void *to,
         2);
     put(config, CONFIG_MAX_PAIRS, net->max_pairs, 2);
     put(config, CONFIG_MTU, net->mtu, 2);
-    put(config, CONFIG_SPEED,
-        net->info.speed ? net->info.speed : UNKNOWN_SPEED, 4);
+    put(config, CONFIG_SPEED, net->info.speed ? net->info.speed : UNKNOWN_SPEED,
+        4);
     put(config, CONFIG_DUPLEX, DUPLEX_FULL, 1);
     memcpy(to, config + offset, bytes);
 }
@@ -70,9 +70,9 @@ static const struct {
     uint32_t feature;
     uint32_t offload;
 } guest_offloads[] = {
-    {F_GUEST_CSUM, TN_NET_CSUM},  {F_GUEST_TSO4, TN_NET_TSO4},
-    {F_GUEST_TSO6, TN_NET_TSO6},  {F_GUEST_ECN, TN_NET_ECN},
-    {F_GUEST_USO4, TN_NET_USO4},  {F_GUEST_USO6, TN_NET_USO6},
+    {F_GUEST_CSUM, TN_NET_CSUM}, {F_GUEST_TSO4, TN_NET_TSO4},
+    {F_GUEST_TSO6, TN_NET_TSO6}, {F_GUEST_ECN, TN_NET_ECN},
+    {F_GUEST_USO4, TN_NET_USO4}, {F_GUEST_USO6, TN_NET_USO6},
 };
 #define OFFLOADS (sizeof guest_offloads / sizeof guest_offloads[0])
 
@@ -92,13 +92,13 @@ void net_apply_offloads(struct net *net)
 static uint64_t net_features(void *self, uint32_t word)
 {
     static const uint8_t always[] = {
-        F_CSUM,      F_GUEST_CSUM,     F_CTRL_GUEST_OFFLOADS,
-        F_MAC,       F_GUEST_TSO4,     F_GUEST_TSO6,
-        F_GUEST_ECN, F_HOST_TSO4,      F_HOST_TSO6,
-        F_HOST_ECN,  F_MRG_RXBUF,      F_STATUS,
-        F_CTRL_VQ,   F_CTRL_RX,        F_CTRL_VLAN,
+        F_CSUM,          F_GUEST_CSUM,     F_CTRL_GUEST_OFFLOADS,
+        F_MAC,           F_GUEST_TSO4,     F_GUEST_TSO6,
+        F_GUEST_ECN,     F_HOST_TSO4,      F_HOST_TSO6,
+        F_HOST_ECN,      F_MRG_RXBUF,      F_STATUS,
+        F_CTRL_VQ,       F_CTRL_RX,        F_CTRL_VLAN,
         F_CTRL_RX_EXTRA, F_GUEST_ANNOUNCE, F_CTRL_MAC_ADDR,
-        F_GUEST_USO4, F_GUEST_USO6,    F_HOST_USO,
+        F_GUEST_USO4,    F_GUEST_USO6,     F_HOST_USO,
         F_SPEED_DUPLEX,
     };
     const struct net *net = self;
@@ -119,12 +119,18 @@ static uint64_t net_features(void *self, uint32_t word)
 static int32_t net_set_features(void *self, uint64_t features)
 {
     static const uint8_t needs[][2] = {
-        {F_GUEST_TSO4, F_GUEST_CSUM},   {F_GUEST_TSO6, F_GUEST_CSUM},
-        {F_GUEST_USO4, F_GUEST_CSUM},   {F_GUEST_USO6, F_GUEST_CSUM},
-        {F_HOST_TSO4, F_CSUM},          {F_HOST_TSO6, F_CSUM},
-        {F_HOST_USO, F_CSUM},           {F_CTRL_RX, F_CTRL_VQ},
-        {F_CTRL_VLAN, F_CTRL_VQ},       {F_GUEST_ANNOUNCE, F_CTRL_VQ},
-        {F_MQ, F_CTRL_VQ},              {F_CTRL_MAC_ADDR, F_CTRL_VQ},
+        {F_GUEST_TSO4, F_GUEST_CSUM},
+        {F_GUEST_TSO6, F_GUEST_CSUM},
+        {F_GUEST_USO4, F_GUEST_CSUM},
+        {F_GUEST_USO6, F_GUEST_CSUM},
+        {F_HOST_TSO4, F_CSUM},
+        {F_HOST_TSO6, F_CSUM},
+        {F_HOST_USO, F_CSUM},
+        {F_CTRL_RX, F_CTRL_VQ},
+        {F_CTRL_VLAN, F_CTRL_VQ},
+        {F_GUEST_ANNOUNCE, F_CTRL_VQ},
+        {F_MQ, F_CTRL_VQ},
+        {F_CTRL_MAC_ADDR, F_CTRL_VQ},
         {F_CTRL_RX_EXTRA, F_CTRL_VQ},
     };
     struct net *net = self;
@@ -426,17 +432,29 @@ TN_COMPONENT_INFO(net_info, 4) = {
              .id = "virtio-net", .bus = "virtio",
              .summary = "network interface"},
     .properties =
-        {{.name = "mac", .type = TN_PROP_MAC,
+        {{.name = "mac",
+          .type = TN_PROP_MAC,
           .doc = "Address the guest starts with; made from the instance's id "
                  "if not given"},
-         {.name = "queues", .type = TN_PROP_UINT, .default_value = "0",
-          .minimum = "0", .maximum = "32",
+         {.name = "queues",
+          .type = TN_PROP_UINT,
+          .default_value = "0",
+          .minimum = "0",
+          .maximum = "32",
           .doc = "Queue pairs; 0 is one a CPU if the back-end has them"},
-         {.name = "queue-size", .type = TN_PROP_UINT, .default_value = "256",
-          .minimum = "16", .maximum = "1024", .unit = "buffers",
+         {.name = "queue-size",
+          .type = TN_PROP_UINT,
+          .default_value = "256",
+          .minimum = "16",
+          .maximum = "1024",
+          .unit = "buffers",
           .doc = "Descriptors of a queue, a power of two"},
-         {.name = "mtu", .type = TN_PROP_UINT, .default_value = "0",
-          .minimum = "0", .maximum = "65535", .unit = "bytes",
+         {.name = "mtu",
+          .type = TN_PROP_UINT,
+          .default_value = "0",
+          .minimum = "0",
+          .maximum = "65535",
+          .unit = "bytes",
           .doc = "Longest payload told to the guest; 0 is what the back-end "
                  "says"}},
 };

@@ -80,11 +80,11 @@ struct net {
     uint64_t features; /* negotiated */
     uint32_t max_pairs;
     uint32_t queue_size;
-    uint32_t mtu;       /* property; 0: what the back-end says */
-    uint32_t restored;  /* a saved state was loaded; start() finishes that */
+    uint32_t mtu;      /* property; 0: what the back-end says */
+    uint32_t restored; /* a saved state was loaded; start() finishes that */
     uint64_t restored_offloads;
     uint8_t permanent_mac[MAC_BYTES];
-    uint32_t starved[MOST_PAIRS]; /* receive() found no room */
+    uint32_t starved[MOST_PAIRS];        /* receive() found no room */
     struct tn_iovec pieces[MOST_PIECES]; /* of the frame being sent */
     /* Saved. */
     uint8_t mac[MAC_BYTES];

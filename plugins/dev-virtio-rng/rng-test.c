@@ -84,8 +84,8 @@ static void fills_buffers(uint64_t features, uint32_t indirect)
             for (uint32_t i = 0; i < n; i++) {
                 uint32_t size = 16 + testhost_random(&seed) % 100;
 
-                b[i] = (struct driver_buffer){
-                    DATA + 1024 * added + 256 * i, size, 1};
+                b[i] = (struct driver_buffer){DATA + 1024 * added + 256 * i,
+                                              size, 1};
                 total += size;
             }
             slot = driver_add(&f.driver, q, b, n, indirect);
@@ -106,8 +106,8 @@ static void fills_buffers(uint64_t features, uint32_t indirect)
         for (uint32_t i = 0; i < added; i++) {
             static const uint8_t none[16];
 
-            assert_memory_not_equal(
-                testhost_at(f.machine, DATA + 1024 * i, 16), none, 16);
+            assert_memory_not_equal(testhost_at(f.machine, DATA + 1024 * i, 16),
+                                    none, 16);
         }
     }
     assert_int_equal(testhost_guest_errors(f.machine), 0);

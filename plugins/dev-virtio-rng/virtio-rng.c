@@ -16,6 +16,7 @@
 #define DEVICE_ID 4u
 #define PCI_CLASS 0xff0000u /* no class of its own */
 #define QUEUE_SIZE 64u
+#define MOST_BYTES 65536u /* of one chain: others wait meanwhile */
 #define NS_PER_S UINT64_C(1000000000)
 #define PERIOD_NS (NS_PER_S / 10)
 
@@ -43,13 +44,13 @@ static uint64_t allowance(struct rng *rng)
     uint64_t now;
 
     if (!rng->rate)
-        return UINT64_MAX;
+        return MOST_BYTES;
     now = rng->clock->now(rng->host, TN_CLOCK_HOST);
     if (now >= rng->period_end)
         start_period(rng, now);
     if (!rng->budget)
         rng->clock->set_timer(rng->host, rng->timer, rng->period_end);
-    return rng->budget;
+    return rng->budget < MOST_BYTES ? rng->budget : MOST_BYTES;
 }
 
 /* At most MOST random bytes into CHAIN; returns how many. */
@@ -216,8 +217,10 @@ TN_COMPONENT_INFO(rng_info, 1) = {
     .info = {TN_COMPONENT_INFO_DEVICE(1), .flags = TN_COMPONENT_PARENT_LOCK,
              .id = "virtio-rng", .bus = "virtio",
              .summary = "gives the guest random bytes of the host"},
-    .properties = {{.name = "rate", .type = TN_PROP_SIZE,
-                    .default_value = "0", .unit = "bytes/s",
+    .properties = {{.name = "rate",
+                    .type = TN_PROP_SIZE,
+                    .default_value = "0",
+                    .unit = "bytes/s",
                     .doc = "most bytes the guest gets a second; 0 is no "
                            "limit"}},
 };

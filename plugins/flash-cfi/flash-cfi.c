@@ -158,6 +158,8 @@ static int32_t flash_realize(void *self, struct tn_error *error)
 
     f->memory = tn_service(f->host, TN_HOST_MEMORY);
     f->loop = tn_service(f->host, TN_HOST_LOOP);
+    if (!f->memory || !f->loop)
+        return tn_fail(f->host, error, -ENOSYS, "the host lacks a service");
     f->region = f->memory->new_ram(f->host, "flash", f->size, 0, &bytes);
     if (!f->region)
         return -ENOMEM;
@@ -215,20 +217,15 @@ static const struct tn_component_ops flash_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "flash-cfi",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "flash-cfi",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "NOR flash with the Common Flash Interface"},
 };
 
 #define PROPERTIES 4
 TN_COMPONENT_INFO(flash_info, PROPERTIES) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, flash_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES),
-             .id = "flash-cfi",
+    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES), .id = "flash-cfi",
              .summary = "NOR flash, two 16-bit chips, Intel command set"},
     .properties =
         {

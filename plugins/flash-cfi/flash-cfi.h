@@ -41,8 +41,8 @@ struct flash {
     uint32_t buffer_set[BUFFER_WORDS]; /* word was written */
 
     /* The file behind it. */
-    int fd; /* -1: none */
-    uint8_t *dirty; /* one a page, atomic */
+    int fd;           /* -1: none */
+    uint8_t *dirty;   /* one a page, atomic */
     uint32_t writing; /* a worker is at it, atomic */
     struct tn_task *write_back;
 };

@@ -40,8 +40,7 @@ int32_t image_open(struct flash *f, const char *path, struct tn_error *error)
         return -ENOMEM;
     f->fd = open(path, (f->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (f->fd < 0 || fstat(f->fd, &info) < 0)
-        return tn_fail(f->host, error, -errno, "%s: %s", path,
-                       strerror(errno));
+        return tn_fail(f->host, error, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode) || (uint64_t)info.st_size > f->size)
         return tn_fail(f->host, error, -EINVAL,
                        "%s: not a file of at most %llu bytes", path,

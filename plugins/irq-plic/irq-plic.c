@@ -346,6 +346,8 @@ static int32_t plic_realize(void *self, struct tn_error *error)
     p->irqs = tn_service(p->host, TN_HOST_IRQ);
     p->memory = tn_service(p->host, TN_HOST_MEMORY);
     p->tree = tn_service(p->host, TN_HOST_TREE);
+    if (!p->irqs || !p->memory || !p->tree)
+        return tn_fail(p->host, error, -ENOSYS, "the host lacks a service");
     p->n_contexts = p->tree->cpu_count(p->host) * p->modes;
     if (p->n_contexts > MAX_CONTEXTS ||
         CONTEXT_BASE + (uint64_t)p->n_contexts * CONTEXT_STRIDE > p->bytes)

@@ -204,6 +204,8 @@ static int32_t user_realize(void *self, struct tn_error *error)
 
     u->loop = tn_service(u->host, TN_HOST_LOOP);
     u->clock = tn_service(u->host, TN_HOST_CLOCK);
+    if (!u->loop || !u->clock)
+        return tn_fail(u->host, error, -ENOSYS, "the host lacks a service");
     code = user_poll_init(u);
     if (!code) {
         u->slirp = slirp_new(&u->config, &callbacks, u);

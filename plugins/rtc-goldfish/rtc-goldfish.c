@@ -235,10 +235,11 @@ static int32_t rtc_realize(void *self, struct tn_error *error)
 {
     struct rtc *r = self;
 
-    (void)error;
     r->clock = tn_service(r->host, TN_HOST_CLOCK);
     r->irqs = tn_service(r->host, TN_HOST_IRQ);
     r->memory = tn_service(r->host, TN_HOST_MEMORY);
+    if (!r->clock || !r->irqs || !r->memory)
+        return tn_fail(r->host, error, -ENOSYS, "the host lacks a service");
     r->irq = r->irqs->output(r->host, 0);
     r->timer = r->clock->new_timer(r->host, TN_CLOCK_HOST, timer_fired, r);
     r->region = r->memory->new_mmio(r->host, "rtc", 0x1000, &rtc_region, r);

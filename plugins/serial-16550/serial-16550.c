@@ -573,6 +573,8 @@ static int32_t uart_realize(void *self, struct tn_error *error)
     u->clock = tn_service(u->host, TN_HOST_CLOCK);
     u->irqs = tn_service(u->host, TN_HOST_IRQ);
     u->memory = tn_service(u->host, TN_HOST_MEMORY);
+    if (!u->chars || !u->clock || !u->irqs || !u->memory)
+        return tn_fail(u->host, error, -ENOSYS, "the host lacks a service");
     u->irq = u->irqs->output(u->host, 0);
     u->timer =
         u->clock->new_timer(u->host, TN_CLOCK_VIRTUAL, timeout_fired, u);

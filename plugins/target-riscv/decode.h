@@ -198,6 +198,7 @@ EMIT(emit_amocas_pair);
 EMIT(emit_fence);
 EMIT(emit_fence_i);
 EMIT(emit_nop);
+EMIT(emit_pause);
 EMIT(emit_cbo_zero);
 EMIT(emit_cbo_clean);
 EMIT(emit_cbo_inval);

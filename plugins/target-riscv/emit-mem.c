@@ -140,6 +140,14 @@ void emit_nop(struct emit *e, const struct insn *i)
     (void)e, (void)i;
 }
 
+/* The hint of a loop that waits for another hart, which may be waiting for
+ * this one's host CPU. */
+void emit_pause(struct emit *e, const struct insn *i)
+{
+    (void)i;
+    tn_call(e->u, TN_VOID, HELPER_YIELD, TN_NONE, TN_NONE, TN_NONE, TN_NONE);
+}
+
 /* The block is written by stores: the first one raises what the block may. */
 void emit_cbo_zero(struct emit *e, const struct insn *i)
 {

@@ -48,10 +48,11 @@ void emit_wfi(struct emit *e, const struct insn *i)
     e->ended = 1;
 }
 
-/* May end at any time; ours does at once, and lets interrupts in. */
+/* May end at any time; ours does when other threads had their turn, and lets
+ * interrupts in. */
 void emit_wrs(struct emit *e, const struct insn *i)
 {
-    (void)i;
+    emit_pause(e, i);
     end_exit(e, e->next);
 }
 

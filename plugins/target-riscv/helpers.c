@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What generated code calls. [vcpu] */
+#include <sched.h>
+
 #include "csr.h"
 
 /* a0: number | CSR_OP_* << 12 | (0 write, 1 set, 2 clear) << 14; a1: source;
@@ -43,6 +45,14 @@ static uint64_t wfi_check(struct tn_cpu *cpu, uint64_t a0, uint64_t a1,
     (void)a1, (void)a2, (void)a3;
     if (c->mstatus & MSTATUS_TW)
         riscv_illegal(c, a0);
+    return 0;
+}
+
+static uint64_t yield(struct tn_cpu *cpu, uint64_t a0, uint64_t a1,
+                      uint64_t a2, uint64_t a3)
+{
+    (void)cpu, (void)a0, (void)a1, (void)a2, (void)a3;
+    sched_yield();
     return 0;
 }
 

@@ -245,7 +245,7 @@ int32_t riscv_walk(void *self, struct tn_cpu *cpu, struct tn_walk *w)
     if (!mmu_modes[w->mode].translated) {
         w->pa = w->va;
         w->prot = TN_PROT_READ | TN_PROT_WRITE | TN_PROT_EXEC;
-        w->page_bits = c->t->xlen == 32 ? 22 : 30;
+        w->page_bits = PAGE_BITS; /* a fence's address never means these */
         w->global = 1;
         return finish(c, w, mmu_modes[w->mode].machine);
     }

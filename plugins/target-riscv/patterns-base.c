@@ -16,7 +16,7 @@
 /* clang-format off */
 const struct riscv_pattern riscv_patterns_base[] = {
     /* Hints that are cases of fence and ori */
-    {"0000000 10000 00000 000 00000 0001111", "pause",      HAS(ZIHINTPAUSE), 0, FMT_NONE, emit_nop, 0},
+    {"0000000 10000 00000 000 00000 0001111", "pause",      HAS(ZIHINTPAUSE), 0, FMT_NONE, emit_pause, 0},
     {"....... 00000 ..... 110 00000 0010011", "prefetch.i", HAS(ZICBOP), 0, FMT_NONE, emit_nop, 0},
     {"....... 00001 ..... 110 00000 0010011", "prefetch.r", HAS(ZICBOP), 0, FMT_NONE, emit_nop, 0},
     {"....... 00011 ..... 110 00000 0010011", "prefetch.w", HAS(ZICBOP), 0, FMT_NONE, emit_nop, 0},

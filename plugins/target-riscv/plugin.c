@@ -97,6 +97,27 @@ static void riscv_unrealize(void *self)
     t->regs = NULL;
 }
 
+/* State beside the table. PMP addresses before what may lock them. */
+static const char *const state_names[] = {
+    "priv", "menvcfg", "fcsr",
+    "pmpaddr0", "pmpaddr1", "pmpaddr2", "pmpaddr3", "pmpaddr4",
+    "pmpaddr5", "pmpaddr6", "pmpaddr7", "pmpaddr8", "pmpaddr9", "pmpaddr10",
+    "pmpaddr11", "pmpaddr12", "pmpaddr13", "pmpaddr14", "pmpaddr15",
+    "pmpaddr16", "pmpaddr17", "pmpaddr18", "pmpaddr19", "pmpaddr20",
+    "pmpaddr21", "pmpaddr22", "pmpaddr23", "pmpaddr24", "pmpaddr25",
+    "pmpaddr26", "pmpaddr27", "pmpaddr28", "pmpaddr29", "pmpaddr30",
+    "pmpaddr31", "pmpaddr32", "pmpaddr33", "pmpaddr34", "pmpaddr35",
+    "pmpaddr36", "pmpaddr37", "pmpaddr38", "pmpaddr39", "pmpaddr40",
+    "pmpaddr41", "pmpaddr42", "pmpaddr43", "pmpaddr44", "pmpaddr45",
+    "pmpaddr46", "pmpaddr47", "pmpaddr48", "pmpaddr49", "pmpaddr50",
+    "pmpaddr51", "pmpaddr52", "pmpaddr53", "pmpaddr54", "pmpaddr55",
+    "pmpaddr56", "pmpaddr57", "pmpaddr58", "pmpaddr59", "pmpaddr60",
+    "pmpaddr61", "pmpaddr62", "pmpaddr63", "pmpcfg0", "pmpcfg1", "pmpcfg2",
+    "pmpcfg3", "pmpcfg4", "pmpcfg5", "pmpcfg6", "pmpcfg7", "pmpcfg8",
+    "pmpcfg9", "pmpcfg10", "pmpcfg11", "pmpcfg12", "pmpcfg13", "pmpcfg14",
+    "pmpcfg15", "mcountinhibit", "mcycle", "minstret", "stimecmp",
+};
+
 static int32_t riscv_realize(void *self, struct tn_error *error)
 {
     struct riscv_target *t = self;
@@ -120,6 +141,8 @@ static int32_t riscv_realize(void *self, struct tn_error *error)
         .lines = riscv_lines,
         .code_needs_sync = 1,
         .memory_model = TN_MODEL_WEAK,
+        .state_names = state_names,
+        .n_state_names = sizeof state_names / sizeof *state_names,
     };
     snprintf(info->name, sizeof info->name, "riscv%u", t->xlen);
     if (riscv_make_regs(t) || riscv_decoder_new(t)) {

@@ -220,6 +220,7 @@ static inline uint64_t mip(const struct riscv_cpu *c)
           TN_HELPER_FLUSHES)                                                   \
     X(FS_DIRTY, fs_dirty, TN_HELPER_READS | TN_HELPER_WRITES)                  \
     X(WFI, wfi_check, TN_HELPER_RAISES | TN_HELPER_READS)                      \
+    X(YIELD, yield, 0)                                                         \
     X(FENCE_I, fence_i, TN_HELPER_FLUSHES)                                     \
     X(SFENCE, sfence,                                                          \
       TN_HELPER_RAISES | TN_HELPER_READS | TN_HELPER_FLUSHES)                  \

@@ -102,7 +102,8 @@ static uint32_t is_fp_result(emit_fn f)
 static uint32_t has_no_result(emit_fn f)
 {
     return f == emit_store || f == emit_fstore || f == emit_branch ||
-           f == emit_fence || f == emit_nop || f == emit_cbo_zero;
+           f == emit_fence || f == emit_nop ||
+           f == emit_pause || f == emit_cbo_zero;
 }
 
 static uint32_t is_memory(emit_fn f)

@@ -16,7 +16,7 @@ static const char *const models[] = {"max", "rv64", "rva20", "rv32"};
 /* A hint is a case of another instruction that does less. */
 static uint32_t is_hint(const struct riscv_pattern *p)
 {
-    return p->emit == emit_nop;
+    return p->emit == emit_nop || p->emit == emit_pause;
 }
 
 static uint32_t exists(const struct riscv_target *t,

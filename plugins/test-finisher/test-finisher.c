@@ -130,9 +130,10 @@ static int32_t finisher_realize(void *self, struct tn_error *error)
 {
     struct finisher *f = self;
 
-    (void)error;
     f->tree = tn_service(f->host, TN_HOST_TREE);
     f->memory = tn_service(f->host, TN_HOST_MEMORY);
+    if (!f->tree || !f->memory)
+        return tn_fail(f->host, error, -ENOSYS, "the host lacks a service");
     f->region =
         f->memory->new_mmio(f->host, "finisher", 0x1000, &finisher_region, f);
     return f->region ? 0 : -ENOMEM;

@@ -283,6 +283,8 @@ static int32_t aclint_realize(void *self, struct tn_error *error)
     a->clock = tn_service(a->host, TN_HOST_CLOCK);
     a->irqs = tn_service(a->host, TN_HOST_IRQ);
     a->memory = tn_service(a->host, TN_HOST_MEMORY);
+    if (!tree || !a->clock || !a->irqs || !a->memory)
+        return tn_fail(a->host, error, -ENOSYS, "the host lacks a service");
     a->n_harts = tree->cpu_count(a->host);
     if (a->n_harts > MAX_HARTS)
         return tn_fail(a->host, error, -EINVAL, "at most %u harts", MAX_HARTS);

@@ -6,12 +6,14 @@
         guest.line("root")
         print(guest.run("uname -m"))
 """
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
 import subprocess
+import termios
 import time
 
 
@@ -23,18 +25,26 @@ class Ended(Exception):
     """The program ended while something was waited for."""
 
 
+def _own_terminal():
+    """In the child: its end of the terminal hangs up when we are gone."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Console:
     """A program on a terminal of its own."""
 
     def __init__(self, command, log=None, **kwargs):
         self.text = ""          # what has come and was not consumed yet
-        self.log = open(log, "ab", buffering=0) if log else None
+        # A path, or a binary file that is open already.
+        self.owns_log = isinstance(log, (str, os.PathLike))
+        self.log = open(log, "ab", buffering=0) if self.owns_log else log
         self.prompt = None
         self.fd, terminal = pty.openpty()
         self.start = time.monotonic()
         self.process = subprocess.Popen(
             command, stdin=terminal, stdout=terminal, stderr=terminal,
-            start_new_session=True, close_fds=True, **kwargs)
+            start_new_session=True, close_fds=True, preexec_fn=_own_terminal,
+            **kwargs)
         os.close(terminal)
 
     def __enter__(self):
@@ -63,6 +73,7 @@ class Console:
             raise Ended(self.text[-2000:])
         if self.log:
             self.log.write(data)
+            self.log.flush()
         self.text += data.decode(errors="replace").replace("\r", "")
 
     def expect(self, pattern, timeout):
@@ -134,6 +145,6 @@ class Console:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-        if self.log:
+        if self.log and self.owns_log:
             self.log.close()
-            self.log = None
+        self.log = None

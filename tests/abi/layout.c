@@ -3,6 +3,7 @@
  * struct only grows. See docs/abi-history.md. */
 #include <tenon/abi.h>
 #include <tenon/accel.h>
+#include <tenon/balloon.h>
 #include <tenon/block-plugin.h>
 #include <tenon/block.h>
 #include <tenon/boot.h>
@@ -24,7 +25,7 @@
 #define AT(type, member, offset) \
     _Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 #define SIZE(type, bytes) \
-    _Static_assert(sizeof(struct type) == (bytes), "size of " #type)
+    _Static_assert(sizeof(struct type) >= (bytes), "size of " #type)
 
 #if __SIZEOF_POINTER__ == 8
 
@@ -136,6 +137,19 @@ AT(tn_accel, dirty_log_started, 72);
 AT(tn_accel, statistics, 80);
 SIZE(tn_accel, 88);
 
+AT(tn_balloon_stats, size, 0);
+AT(tn_balloon_stats, known, 4);
+AT(tn_balloon_stats, time, 8);
+AT(tn_balloon_stats, value, 16);
+SIZE(tn_balloon_stats, 144);
+
+AT(tn_balloon, size, 0);
+AT(tn_balloon, reserved, 4);
+AT(tn_balloon, set_target, 8);
+AT(tn_balloon, actual, 16);
+AT(tn_balloon, stats, 24);
+SIZE(tn_balloon, 32);
+
 AT(tn_protocol_info, size, 0);
 AT(tn_protocol_info, flags, 4);
 AT(tn_protocol_info, bytes, 8);
@@ -188,7 +202,8 @@ AT(tn_image, set_length, 80);
 AT(tn_image, add_file, 88);
 AT(tn_image, allocate, 96);
 AT(tn_image, free, 104);
-SIZE(tn_image, 112);
+AT(tn_image, drop, 112);
+SIZE(tn_image, 120);
 
 AT(tn_extent, kind, 0);
 AT(tn_extent, flags, 4);
@@ -522,7 +537,8 @@ AT(tn_memory, dma_unmap, 112);
 AT(tn_memory, dma_dirty, 120);
 AT(tn_memory, generation, 128);
 AT(tn_memory, region_address, 136);
-SIZE(tn_memory, 144);
+AT(tn_memory, discard, 144);
+SIZE(tn_memory, 152);
 
 AT(tn_net_frame, size, 0);
 AT(tn_net_frame, flags, 4);
@@ -723,7 +739,10 @@ AT(tn_target_info, regs, 104);
 AT(tn_target_info, helpers, 112);
 AT(tn_target_info, profiles, 120);
 AT(tn_target_info, lines, 128);
-SIZE(tn_target_info, 136);
+AT(tn_target_info, state_names, 136);
+AT(tn_target_info, n_state_names, 144);
+AT(tn_target_info, reserved3, 148);
+SIZE(tn_target_info, 152);
 
 AT(tn_decode, size, 0);
 AT(tn_decode, max_insns, 4);
@@ -813,7 +832,8 @@ AT(tn_virtio_transport, flush, 80);
 AT(tn_virtio_transport, config_changed, 88);
 AT(tn_virtio_transport, needs_reset, 96);
 AT(tn_virtio_transport, kick, 104);
-SIZE(tn_virtio_transport, 112);
+AT(tn_virtio_transport, in_address, 112);
+SIZE(tn_virtio_transport, 120);
 
 #endif
 

@@ -11,12 +11,34 @@
 #include "core/config/config.h"
 #include "core/config/test-components.h"
 
-const char *const fuzz_words[] = {
-    "[",       "]",       "=",         "%",        "\n",      "#",
-    "\\",      ",",       ":",         "+ ",       "* ",      "(",
-    "count",   "address", "irq",       "parent",   "slot",    "device",
-    "backend", "0xffffffffffffffff",   "attach.",  "enabled", "[device x-%]\n",
-    "[disk d]\n",         "component = flash\n",   "peer = ", "plic:", NULL};
+const char *const fuzz_words[] = {"[",
+                                  "]",
+                                  "=",
+                                  "%",
+                                  "\n",
+                                  "#",
+                                  "\\",
+                                  ",",
+                                  ":",
+                                  "+ ",
+                                  "* ",
+                                  "(",
+                                  "count",
+                                  "address",
+                                  "irq",
+                                  "parent",
+                                  "slot",
+                                  "device",
+                                  "backend",
+                                  "0xffffffffffffffff",
+                                  "attach.",
+                                  "enabled",
+                                  "[device x-%]\n",
+                                  "[disk d]\n",
+                                  "component = flash\n",
+                                  "peer = ",
+                                  "plic:",
+                                  NULL};
 
 static const char *const seeds[] = {
     "[board]\ntarget = toy\nboot = toy-boot\nram = 2G\n"

@@ -42,9 +42,8 @@ static void put_word(GByteArray *input)
 
 static void put_number(GByteArray *input)
 {
-    static const uint32_t numbers[] = {0,          1,          0x7f,
-                                       0x80000000, 0x7fffffff, 0xffffffff,
-                                       0xfffffff8, 4096};
+    static const uint32_t numbers[] = {
+        0, 1, 0x7f, 0x80000000, 0x7fffffff, 0xffffffff, 0xfffffff8, 4096};
     uint32_t number = numbers[random_below(G_N_ELEMENTS(numbers))];
 
     if (input->len >= sizeof number)

@@ -5,7 +5,10 @@
 #include "core/plugin/elf-note.h"
 #include "core/plugin/registry.h"
 
-const char *const fuzz_words[] = {"Tenon", "\x7f" "ELF", "\x01\x01\x01", NULL};
+const char *const fuzz_words[] = {"Tenon",
+                                  "\x7f"
+                                  "ELF",
+                                  "\x01\x01\x01", NULL};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -58,8 +58,7 @@ uint32_t pci_config_capability(struct pci_config *config, uint8_t id,
 }
 
 void pci_config_attached(struct pci_config *config,
-                         const struct tn_pci_bus *bus,
-                         struct tn_pci_slot *slot)
+                         const struct tn_pci_bus *bus, struct tn_pci_slot *slot)
 {
     config->bus = bus;
     config->slot = slot;
@@ -93,9 +92,8 @@ static void bar_update(struct pci_config *config, uint32_t index)
         bar_unmap(config, bar);
     if (!enabled || bar->mapped)
         return;
-    if (config->bus->map(config->slot, bar->region, io ? TN_PCI_IO
-                                                       : TN_PCI_MEMORY,
-                         address))
+    if (config->bus->map(config->slot, bar->region,
+                         io ? TN_PCI_IO : TN_PCI_MEMORY, address))
         return;
     bar->mapped = 1;
     bar->address = address;
@@ -148,9 +146,10 @@ void pci_config_loaded(struct pci_config *config)
 {
     /* What the guest cannot write is this machine's, not the stream's. */
     for (uint32_t i = 0; i < PCI_SPACE_BYTES; i++)
-        config->data[i] = (uint8_t)(
-            (config->initial[i] & ~config->writable[i] & ~config->clear[i]) |
-            (config->data[i] & (config->writable[i] | config->clear[i])));
+        config->data[i] = (uint8_t)((config->initial[i] & ~config->writable[i] &
+                                     ~config->clear[i]) |
+                                    (config->data[i] &
+                                     (config->writable[i] | config->clear[i])));
     update(config);
     pci_msix_unmasked(config);
 }
@@ -186,7 +185,7 @@ void pci_config_write(struct pci_config *config, uint32_t offset,
         uint8_t byte = (uint8_t)(value >> (8 * i));
 
         *to = (uint8_t)((*to & ~mask) | (byte & mask));
-        *to &= (uint8_t)~(byte & config->clear[offset + i]);
+        *to &= (uint8_t) ~(byte & config->clear[offset + i]);
     }
     update(config);
     pci_msix_unmasked(config);

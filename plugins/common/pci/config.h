@@ -126,8 +126,8 @@ static inline uint16_t pci_get16(const struct pci_config *config,
 static inline uint32_t pci_get32(const struct pci_config *config,
                                  uint32_t offset)
 {
-    return pci_get16(config, offset) |
-           (uint32_t)pci_get16(config, offset + 2) << 16;
+    return pci_get16(config, offset) | (uint32_t)pci_get16(config, offset + 2)
+                                           << 16;
 }
 static inline void pci_put(uint8_t *bytes, uint32_t offset, uint64_t value,
                            uint32_t width)
@@ -170,12 +170,11 @@ void pci_msix_unmasked(struct pci_config *config);
          .width = 4,                                                           \
          .count = PCI_MSIX_VECTORS * PCI_MSIX_ENTRY_BYTES / 4,                 \
          .since = 1},                                                          \
-        {.size = sizeof(struct tn_field),                                      \
-         .type = TN_FIELD_UINT,                                                \
-         .name = "pci.msix.pending",                                           \
-         .offset = offsetof(owner_, member_.msix.pending),                     \
-         .width = 8,                                                           \
-         .count = PCI_MSIX_VECTORS / 64,                                       \
-         .since = 1}
+    {                                                                          \
+        .size = sizeof(struct tn_field), .type = TN_FIELD_UINT,                \
+        .name = "pci.msix.pending",                                            \
+        .offset = offsetof(owner_, member_.msix.pending), .width = 8,          \
+        .count = PCI_MSIX_VECTORS / 64, .since = 1                             \
+    }
 
 #endif

@@ -19,8 +19,8 @@
 void pci_config_msix(struct pci_config *config, uint32_t n, uint32_t bar,
                      uint32_t table, uint32_t pba)
 {
-    uint32_t at = pci_config_capability(config, PCI_CAPABILITY_MSIX,
-                                        CAPABILITY_BYTES);
+    uint32_t at =
+        pci_config_capability(config, PCI_CAPABILITY_MSIX, CAPABILITY_BYTES);
 
     config->msix.capability = at;
     config->msix.n = n;

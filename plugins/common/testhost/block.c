@@ -104,14 +104,14 @@ static int32_t perform(struct test_disk *disk,
         disk->flushes++;
         return 0;
     }
-    if (__builtin_add_overflow(at, request->bytes, &end) ||
-        end > disk->bytes || (at | request->bytes) % disk->block_bytes)
+    if (__builtin_add_overflow(at, request->bytes, &end) || end > disk->bytes ||
+        (at | request->bytes) % disk->block_bytes)
         return -EINVAL;
     if (request->op != TN_DISK_READ && disk->flags & TN_DISK_READ_ONLY)
         return -EROFS;
     if (request->op >= TN_DISK_DISCARD) {
-        memset(disk->content + at,
-               request->op == TN_DISK_DISCARD ? 0xdd : 0, request->bytes);
+        memset(disk->content + at, request->op == TN_DISK_DISCARD ? 0xdd : 0,
+               request->bytes);
         disk->unmaps += request->flags & TN_DISK_UNMAP;
         return 0;
     }

@@ -11,10 +11,9 @@ static struct test_char *of(struct tn_char_stream *stream)
     return (struct test_char *)stream;
 }
 
-static struct tn_char_stream *
-char_open(struct tn_host *host, const char *id,
-          const struct tn_char_handlers *handlers, void *opaque,
-          struct tn_error *error)
+static struct tn_char_stream *char_open(struct tn_host *host, const char *id,
+                                        const struct tn_char_handlers *handlers,
+                                        void *opaque, struct tn_error *error)
 {
     struct test_chars *chars = testhost_machine_data(host, "chars");
     struct test_char *stream = &chars->stream[chars->n++ % TEST_CHARS];

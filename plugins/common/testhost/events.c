@@ -105,8 +105,8 @@ static struct tn_watch *watch(struct tn_host *host, int32_t fd, uint32_t events,
 
     if (!watch)
         abort();
-    *watch = (struct tn_watch){instance_of(host), fd, events, 0,
-                               ready, opaque, machine->watches};
+    *watch = (struct tn_watch){instance_of(host), fd, events, 0, ready, opaque,
+                               machine->watches};
     machine->watches = watch;
     return watch;
 }
@@ -234,8 +234,8 @@ uint32_t testhost_run(struct testhost *machine)
 
     /* A device that keeps itself busy for ever is a bug: give up. */
     for (uint32_t round = 0; round < 10000; round++) {
-        uint32_t ran = run_tasks(machine) + run_timers(machine) +
-                       run_watches(machine);
+        uint32_t ran =
+            run_tasks(machine) + run_timers(machine) + run_watches(machine);
 
         if (!ran)
             return total;

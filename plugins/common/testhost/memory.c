@@ -61,17 +61,16 @@ static struct tn_region *find(struct testhost *machine,
     uint64_t best_inside = 0;
     const struct tn_region *best_top = NULL;
 
-    for (struct tn_region *r = machine->regions; r && depth < 16;
-         r = r->next) {
+    for (struct tn_region *r = machine->regions; r && depth < 16; r = r->next) {
         struct tn_region *seen = r;
         uint64_t at = offset - r->offset;
 
         if (!r->mapped || r->parent != parent || offset < r->offset ||
             at >= r->bytes)
             continue;
-        if (best_top && (best_top->priority > r->priority ||
-                         (best_top->priority == r->priority &&
-                          best_top->order > r->order)))
+        if (best_top &&
+            (best_top->priority > r->priority ||
+             (best_top->priority == r->priority && best_top->order > r->order)))
             continue;
         while (seen && seen->kind == REGION_ALIAS) {
             at += seen->target_offset;
@@ -198,9 +197,8 @@ void testhost_write(struct testhost *machine, uint64_t address, uint64_t value,
 
 /* ---- tenon.host.memory/1 ---- */
 
-static struct tn_region *new_region(struct tn_host *host,
-                                    enum region_kind kind, const char *name,
-                                    unsigned __int128 bytes)
+static struct tn_region *new_region(struct tn_host *host, enum region_kind kind,
+                                    const char *name, unsigned __int128 bytes)
 {
     struct test_instance *owner = instance_of(host);
     struct tn_region *region = calloc(1, sizeof *region);
@@ -218,8 +216,7 @@ static struct tn_region *new_region(struct tn_host *host,
 
 static struct tn_region *new_mmio(struct tn_host *host, const char *name,
                                   uint64_t bytes,
-                                  const struct tn_region_ops *ops,
-                                  void *opaque)
+                                  const struct tn_region_ops *ops, void *opaque)
 {
     struct tn_region *region = new_region(host, REGION_MMIO, name, bytes);
 

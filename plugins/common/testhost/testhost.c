@@ -53,8 +53,8 @@ void *testhost_data(struct tn_host *host, const char *key)
 void testhost_set_data(struct test_instance *instance, const char *key,
                        void *data)
 {
-    snprintf(instance->data[instance->n_data].key,
-             sizeof instance->data[0].key, "%s", key);
+    snprintf(instance->data[instance->n_data].key, sizeof instance->data[0].key,
+             "%s", key);
     instance->data[instance->n_data++].data = data;
 }
 
@@ -124,8 +124,7 @@ static const struct tn_component *load(struct testhost *machine,
     for (uint32_t i = 0; descriptor && i < descriptor->info->n_components; i++)
         if (!strcmp(descriptor->components[i]->info->id, id))
             return descriptor->components[i];
-    snprintf(machine->error, sizeof machine->error, "no %.40s in %s", id,
-             path);
+    snprintf(machine->error, sizeof machine->error, "no %.40s in %s", id, path);
     return NULL;
 }
 
@@ -161,9 +160,8 @@ static int32_t take_props(struct test_instance *instance,
     return 0;
 }
 
-struct test_instance *testhost_add(struct testhost *machine,
-                                   const char *plugin, const char *component,
-                                   const char *id,
+struct test_instance *testhost_add(struct testhost *machine, const char *plugin,
+                                   const char *component, const char *id,
                                    struct test_instance *parent,
                                    const char *const *props)
 {
@@ -215,8 +213,7 @@ int32_t testhost_realize(struct test_instance *instance, uint64_t address)
 
     test_enter(instance);
     if (ops->realize)
-        rc = ops->realize(instance->self,
-                          (void *)instance->machine->error);
+        rc = ops->realize(instance->self, (void *)instance->machine->error);
     test_leave(instance);
     if (rc)
         return rc;

@@ -45,9 +45,8 @@ void testhost_map_changed(struct testhost *machine);
  * up to a NULL. testhost_realize() goes on. Both return NULL / a negative
  * errno on failure with the text in testhost_error().
  */
-struct test_instance *testhost_add(struct testhost *machine,
-                                   const char *plugin, const char *component,
-                                   const char *id,
+struct test_instance *testhost_add(struct testhost *machine, const char *plugin,
+                                   const char *component, const char *id,
                                    struct test_instance *parent,
                                    const char *const *props);
 /* The board's `address` list, for testhost_realize() with address 0. */

@@ -82,9 +82,8 @@ static uint32_t pci_isr(struct driver *d)
 }
 
 static const struct driver_transport pci_transport = {
-    pci_feature,   pci_set_feature, pci_status,      pci_set_status,
-    pci_queue_max, pci_enable,      pci_reset_queue, pci_notify,
-    pci_isr,
+    pci_feature, pci_set_feature, pci_status, pci_set_status, pci_queue_max,
+    pci_enable,  pci_reset_queue, pci_notify, pci_isr,
 };
 
 static uint64_t place_bar(struct testhost *m, uint64_t function, uint32_t bar,

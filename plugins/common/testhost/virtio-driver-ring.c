@@ -99,9 +99,8 @@ static int32_t add_packed(struct driver *d, struct driver_queue *q,
     for (uint32_t i = 0; i < n; i++) {
         struct desc *e = desc_at(d, q->descriptors, q->avail);
         uint16_t flags =
-            (uint16_t)((buffers[i].write ? WRITE : 0) |
-                       (i + 1 < n ? NEXT : 0) | extra |
-                       (q->avail_wrap ? AVAIL : USED));
+            (uint16_t)((buffers[i].write ? WRITE : 0) | (i + 1 < n ? NEXT : 0) |
+                       extra | (q->avail_wrap ? AVAIL : USED));
 
         e->address = buffers[i].address;
         e->bytes = buffers[i].bytes;

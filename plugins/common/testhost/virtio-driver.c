@@ -83,13 +83,13 @@ static uint32_t mmio_isr(struct driver *d)
 }
 
 static const struct driver_transport mmio_transport = {
-    mmio_feature, mmio_set_feature, mmio_status, mmio_set_status,
-    mmio_queue_max, mmio_enable, mmio_reset_queue, mmio_notify, mmio_isr,
+    mmio_feature,     mmio_set_feature, mmio_status,
+    mmio_set_status,  mmio_queue_max,   mmio_enable,
+    mmio_reset_queue, mmio_notify,      mmio_isr,
 };
 
 void driver_init_mmio(struct driver *d, struct testhost *machine,
-                      struct test_instance *bus, uint64_t base,
-                      uint64_t memory)
+                      struct test_instance *bus, uint64_t base, uint64_t memory)
 {
     memset(d, 0, sizeof *d);
     d->machine = machine;
@@ -104,8 +104,8 @@ void driver_init_mmio(struct driver *d, struct testhost *machine,
 
 uint64_t driver_offered(struct driver *d)
 {
-    return d->transport->feature(d, 0) |
-           (uint64_t)d->transport->feature(d, 1) << 32;
+    return d->transport->feature(d, 0) | (uint64_t)d->transport->feature(d, 1)
+                                             << 32;
 }
 
 uint32_t driver_negotiate(struct driver *d, uint64_t wanted)

@@ -26,9 +26,9 @@ struct driver_queue {
     uint32_t damaged; /* the test overwrote it: used() cannot be trusted */
     uint16_t avail, used;
     uint16_t avail_wrap, used_wrap;
-    uint32_t n_free; /* slots */
-    uint32_t n_ids;  /* packed: free ids; split: ids are the slots */
-    uint16_t free_ids[1024]; /* stack */
+    uint32_t n_free;            /* slots */
+    uint32_t n_ids;             /* packed: free ids; split: ids are the slots */
+    uint16_t free_ids[1024];    /* stack */
     uint16_t chain_slots[1024]; /* by id; 0: not in flight */
     uint16_t next[1024];        /* split: the chain as it was made */
 };

@@ -61,6 +61,8 @@ static void renew(struct hostile *h)
 
     if (below(h, 2))
         wanted &= ~((uint64_t)1 << 34);
+    if (h->restore)
+        h->restore(h);
     d->memory = h->ram;
     if (below(h, 20) == 0)
         wanted &= ~((uint64_t)1 << 32);
@@ -101,10 +103,10 @@ static void add(struct hostile *h)
 {
     struct driver_buffer b[MOST_BUFFERS];
     uint32_t odd = below(h, 12) == 0;
-    uint32_t n = odd ? 1 + (uint32_t)below(h, MOST_BUFFERS)
-                     : 2 + (uint32_t)below(h, 3);
-    uint32_t n_out = odd ? (uint32_t)below(h, n + 1)
-                         : 1 + (uint32_t)below(h, n - 1);
+    uint32_t n =
+        odd ? 1 + (uint32_t)below(h, MOST_BUFFERS) : 2 + (uint32_t)below(h, 3);
+    uint32_t n_out =
+        odd ? (uint32_t)below(h, n + 1) : 1 + (uint32_t)below(h, n - 1);
     uint32_t may = h->driver->features >> 28 & 1 || below(h, 200) == 0;
     struct driver_queue *q = &h->driver->queue[below(h, h->n_queues)];
 
@@ -119,8 +121,7 @@ static void add(struct hostile *h)
         if (!b[i].write) {
             /* Headers are short. */
             if (i == 0 && below(h, 10))
-                b[i].bytes =
-                    below(h, 30) ? 16 : 1 + (uint32_t)below(h, 64);
+                b[i].bytes = below(h, 30) ? 16 : 1 + (uint32_t)below(h, 64);
             fill(h, b[i].address, b[i].bytes);
         }
     }
@@ -175,6 +176,11 @@ static void poke(struct hostile *h)
     uint64_t at = h->registers + (below(h, h->register_bytes) & ~7ull) +
                   (below(h, 2) ? 4 : 0);
     uint64_t value = below(h, 2) ? below(h, 300) : any(h);
+
+    if (h->config_bytes && below(h, 3) == 0) {
+        bytes = 1u << below(h, 3);
+        at = h->config_space + (below(h, h->config_bytes) & ~(bytes - 1));
+    }
 
     if (below(h, 6) == 0)
         at += below(h, 4);

@@ -14,6 +14,9 @@ struct hostile {
     uint64_t ram, ram_bytes;
     /* Registers to poke at random. */
     uint64_t registers, register_bytes;
+    /* PCI: configuration space, poked too; restore() puts BARs back. */
+    uint64_t config_space, config_bytes;
+    void (*restore)(struct hostile *hostile);
     uint64_t seed;
     /* Optional: fill N bytes of a request's readable part with something the
      * device may take for a request. */

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define FIRST_CAPACITY 24u
-/* One descriptor may span several pieces of memory; no honest one does often. */
+/* One descriptor may span several pieces of memory; no honest one does often.
+ */
 #define MOST_PIECES (4u * TN_VIRTIO_MAX_QUEUE_SIZE)
 #define ROOM_ALIGN 16u
 
@@ -122,8 +123,8 @@ const char *virtio_chain_add(struct tn_virtio *virtio,
         return "a chain of 4 GiB or more";
     while (left) {
         uint64_t bytes = left;
-        void *base = virtio_translate(&virtio->windows, address, &bytes,
-                                      direction, 1);
+        void *base =
+            virtio_translate(&virtio->windows, address, &bytes, direction, 1);
 
         if (!base)
             return direction == TN_DMA_WRITE

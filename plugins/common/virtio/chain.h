@@ -19,13 +19,13 @@ struct virtio_chain {
     struct virtio_chain *next; /* free list */
     struct virtio_chain *next_all;
     uint32_t epoch;
-    uint16_t id;    /* split: head; packed: buffer id */
-    uint16_t slots; /* descriptors it takes in the ring */
+    uint16_t id;          /* split: head; packed: buffer id */
+    uint16_t slots;       /* descriptors it takes in the ring */
     uint32_t descriptors; /* walked, those of an indirect table included */
     uint32_t n_pieces;
     uint32_t capacity;
     struct tn_iovec *pieces; /* out, then in */
-    uint64_t *addresses;          /* guest addresses of the pieces */
+    uint64_t *addresses;     /* guest addresses of the pieces */
 };
 
 /* A descriptor as both formats have it. */
@@ -61,13 +61,13 @@ void virtio_chain_dirty(struct tn_virtio *virtio,
 
 /* Guest memory in the guest's (little-endian) order. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define virtio_le16(x) ((uint16_t)(x))
-#define virtio_le32(x) ((uint32_t)(x))
-#define virtio_le64(x) ((uint64_t)(x))
+#    define virtio_le16(x) ((uint16_t)(x))
+#    define virtio_le32(x) ((uint32_t)(x))
+#    define virtio_le64(x) ((uint64_t)(x))
 #else
-#define virtio_le16(x) __builtin_bswap16(x)
-#define virtio_le32(x) __builtin_bswap32(x)
-#define virtio_le64(x) __builtin_bswap64(x)
+#    define virtio_le16(x) __builtin_bswap16(x)
+#    define virtio_le32(x) __builtin_bswap32(x)
+#    define virtio_le64(x) __builtin_bswap64(x)
 #endif
 
 /* Copy a descriptor once: the driver may be changing it. */
@@ -82,8 +82,7 @@ static inline struct virtio_desc virtio_desc_load(const void *from)
     __builtin_memcpy(&raw, from, sizeof raw);
     __asm__ volatile("" : "+m"(raw) : : "memory");
     return (struct virtio_desc){virtio_le64(raw.address),
-                                virtio_le32(raw.bytes),
-                                virtio_le16(raw.first),
+                                virtio_le32(raw.bytes), virtio_le16(raw.first),
                                 virtio_le16(raw.second)};
 }
 
@@ -100,11 +99,10 @@ static inline struct virtio_desc virtio_packed_desc_load(const void *from)
 
 static inline uint16_t virtio_load16(const void *from, int order)
 {
-    uint16_t raw = order == __ATOMIC_ACQUIRE
-                       ? __atomic_load_n((const uint16_t *)from,
-                                         __ATOMIC_ACQUIRE)
-                       : __atomic_load_n((const uint16_t *)from,
-                                         __ATOMIC_RELAXED);
+    uint16_t raw =
+        order == __ATOMIC_ACQUIRE
+            ? __atomic_load_n((const uint16_t *)from, __ATOMIC_ACQUIRE)
+            : __atomic_load_n((const uint16_t *)from, __ATOMIC_RELAXED);
 
     return virtio_le16(raw);
 }

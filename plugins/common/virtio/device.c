@@ -48,8 +48,7 @@ static void free_tasks(struct tn_virtio *virtio)
 {
     for (uint32_t i = 0; i < virtio->n_queues; i++) {
         if (virtio->queue[i].task)
-            virtio->loop->free_task(virtio->device_host,
-                                    virtio->queue[i].task);
+            virtio->loop->free_task(virtio->device_host, virtio->queue[i].task);
         virtio->queue[i].task = NULL;
     }
 }
@@ -114,8 +113,7 @@ static struct tn_virtio *attach(void *transport,
     virtio->config_size = TN_HAS(&virtio->device, config_size)
                               ? virtio->device.config_size(self)
                               : 0;
-    virtio->offered =
-        virtio->device.features(self, 0) | virtio->ring_features;
+    virtio->offered = virtio->device.features(self, 0) | virtio->ring_features;
     if (!wrong && virtio->wires->attached &&
         virtio->wires->attached(virtio->transport, 1, error))
         wrong = "transport";
@@ -182,8 +180,8 @@ static const char *check_queue(struct tn_virtio *virtio,
         return NULL;
     if (!queue->size || queue->size > queue->max_size)
         return "a queue of a size that the device does not have";
-    if (packed && (queue->avail_index >= queue->size ||
-                   queue->used_index >= queue->size))
+    if (packed &&
+        (queue->avail_index >= queue->size || queue->used_index >= queue->size))
         return "an index past its ring";
     queue->ops = packed ? &virtio_packed_ring : &virtio_split_ring;
     return NULL;
@@ -196,10 +194,10 @@ int32_t virtio_loaded(struct tn_virtio *virtio, struct tn_error *error)
     if (!virtio->self)
         return 0;
     if (virtio->driver_features & ~virtio->offered)
-        return tn_fail(virtio->host, error, -EINVAL,
-                       "saved with features that this device has not: 0x%llx",
-                       (unsigned long long)(virtio->driver_features &
-                                            ~virtio->offered));
+        return tn_fail(
+            virtio->host, error, -EINVAL,
+            "saved with features that this device has not: 0x%llx",
+            (unsigned long long)(virtio->driver_features & ~virtio->offered));
     for (uint32_t i = 0; i < virtio->n_queues; i++) {
         const char *wrong = check_queue(virtio, &virtio->queue[i]);
 
@@ -325,8 +323,7 @@ void virtio_config_write(struct tn_virtio *virtio, uint64_t offset,
 void virtio_notify(struct tn_virtio *virtio, uint32_t queue)
 {
     if (queue < virtio->n_queues && virtio->queue[queue].task)
-        virtio->loop->schedule(virtio->device_host,
-                               virtio->queue[queue].task);
+        virtio->loop->schedule(virtio->device_host, virtio->queue[queue].task);
 }
 
 /* ---- the rest of tenon.virtio.transport/1 ---- */

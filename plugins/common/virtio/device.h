@@ -62,16 +62,16 @@ struct virtqueue {
     /* Not saved: */
     uint8_t silenced; /* the driver was told not to notify */
     uint8_t broken;
-    uint8_t mapped; /* the pointers below are good */
-    uint16_t avail_seen; /* split: the driver's index when last looked at */
-    uint16_t unflushed;  /* split: entries, packed: slots pushed but not
-                            published */
+    uint8_t mapped;       /* the pointers below are good */
+    uint16_t avail_seen;  /* split: the driver's index when last looked at */
+    uint16_t unflushed;   /* split: entries, packed: slots pushed but not
+                             published */
     uint16_t first_flags; /* packed: of the first unpublished slot */
     uint16_t first_slot;
-    uint32_t in_flight;   /* chains popped, not pushed, of this epoch */
+    uint32_t in_flight;       /* chains popped, not pushed, of this epoch */
     uint32_t in_flight_slots; /* packed: and the slots they take */
-    uint32_t outstanding; /* chains out of any epoch */
-    uint32_t epoch;       /* grows with each reset: older chains are dropped */
+    uint32_t outstanding;     /* chains out of any epoch */
+    uint32_t epoch; /* grows with each reset: older chains are dropped */
     uint32_t max_size;
     uint32_t index;
     const struct virtio_ring_ops *ops;
@@ -186,7 +186,8 @@ static inline void virtio_set_high(uint64_t *address, uint32_t value)
     {                                                                          \
         .size = sizeof(struct tn_field), .type = TN_FIELD_UINT,                \
         .name = #field_,                                                       \
-        .offset = offsetof(owner_, member_) + offsetof(struct tn_virtio, field_),\
+        .offset =                                                              \
+            offsetof(owner_, member_) + offsetof(struct tn_virtio, field_),    \
         .width = sizeof(((struct tn_virtio *)0)->field_), .since = 1           \
     }
 #define VIRTIO_STATE(owner_, member_)                                          \

@@ -21,8 +21,8 @@
 #define EVENT_AT_SLOT 2u
 #define EVENT_WRAP 0x8000u
 
-static uint8_t *area(struct tn_virtio *virtio, uint64_t address,
-                     uint64_t bytes, uint32_t direction, uint32_t align)
+static uint8_t *area(struct tn_virtio *virtio, uint64_t address, uint64_t bytes,
+                     uint32_t direction, uint32_t align)
 {
     uint64_t there = bytes;
     uint8_t *base = virtio_translate(&virtio->windows, address, &there,
@@ -52,8 +52,8 @@ static uint8_t *slot(const struct virtqueue *queue, uint32_t index)
 
 static uint32_t packed_available(struct virtqueue *queue)
 {
-    uint16_t flags = virtio_load16(slot(queue, queue->avail_index) +
-                                       DESC_FLAGS, __ATOMIC_ACQUIRE);
+    uint16_t flags = virtio_load16(slot(queue, queue->avail_index) + DESC_FLAGS,
+                                   __ATOMIC_ACQUIRE);
 
     if (!!(flags & FLAG_AVAIL) != queue->avail_wrap ||
         !!(flags & FLAG_USED) == queue->avail_wrap)
@@ -71,8 +71,7 @@ static void device_event(struct virtqueue *queue, uint16_t flags)
                        (uint16_t)(queue->avail_index |
                                   (queue->avail_wrap ? EVENT_WRAP : 0)));
     virtio_store16_release(queue->device_map + EVENT_FLAGS, flags);
-    virtio->windows.memory->dma_dirty(virtio->host, queue->device,
-                                      EVENT_BYTES);
+    virtio->windows.memory->dma_dirty(virtio->host, queue->device, EVENT_BYTES);
 }
 
 static uint32_t look(struct tn_virtio *virtio, struct virtqueue *queue)
@@ -144,8 +143,7 @@ static struct virtio_chain *packed_pop(struct tn_virtio *virtio,
         return NULL;
     }
     queue->in_flight_slots += chain->slots;
-    advance(&queue->avail_index, &queue->avail_wrap, chain->slots,
-            queue->size);
+    advance(&queue->avail_index, &queue->avail_wrap, chain->slots, queue->size);
     if (!queue->silenced) {
         device_event(queue, EVENT_DISABLE);
         queue->silenced = 1;
@@ -217,10 +215,10 @@ static uint32_t packed_flush(struct tn_virtio *virtio, struct virtqueue *queue)
 
     virtio_store16_release(slot(queue, queue->first_slot) + DESC_FLAGS,
                            queue->first_flags);
-    virtio->windows.memory->dma_dirty(
-        virtio->host,
-        queue->descriptors + queue->first_slot * VIRTIO_DESC_BYTES,
-        VIRTIO_DESC_BYTES);
+    virtio->windows.memory->dma_dirty(virtio->host,
+                                      queue->descriptors +
+                                          queue->first_slot * VIRTIO_DESC_BYTES,
+                                      VIRTIO_DESC_BYTES);
     queue->unflushed = 0;
     /* The flags must be seen before the driver's wish is looked at. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

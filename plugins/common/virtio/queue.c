@@ -36,8 +36,7 @@ void virtio_queue_clear(struct virtqueue *queue)
     queue->epoch++;
 }
 
-uint32_t virtio_queue_current(struct tn_virtio *virtio,
-                              struct virtqueue *queue)
+uint32_t virtio_queue_current(struct tn_virtio *virtio, struct virtqueue *queue)
 {
     int32_t changed =
         virtio_windows_check(&virtio->windows, virtio->outstanding);
@@ -137,8 +136,7 @@ struct tn_virtio_chain *virtio_pop(struct tn_virtio *virtio, uint32_t index)
     struct virtqueue *queue = &virtio->queue[index];
     struct virtio_chain *chain;
 
-    if (!virtio_is_ready(virtio, index) ||
-        !virtio_queue_current(virtio, queue))
+    if (!virtio_is_ready(virtio, index) || !virtio_queue_current(virtio, queue))
         return NULL;
     chain = queue->ops->pop(virtio, queue);
     if (!chain)
@@ -171,8 +169,7 @@ uint32_t virtio_available(struct tn_virtio *virtio, uint32_t index,
     struct virtqueue *queue = &virtio->queue[index];
     uint32_t there;
 
-    if (!virtio_is_ready(virtio, index) ||
-        !virtio_queue_current(virtio, queue))
+    if (!virtio_is_ready(virtio, index) || !virtio_queue_current(virtio, queue))
         return 0;
     there = queue->ops->available(queue);
     return there < most ? there : most;

@@ -27,8 +27,8 @@ static uint64_t used_bytes(const struct virtqueue *queue)
     return RING_ENTRIES + USED_ENTRY_BYTES * (uint64_t)queue->size + 2;
 }
 
-static uint8_t *area(struct tn_virtio *virtio, uint64_t address,
-                     uint64_t bytes, uint32_t direction, uint32_t align)
+static uint8_t *area(struct tn_virtio *virtio, uint64_t address, uint64_t bytes,
+                     uint32_t direction, uint32_t align)
 {
     uint64_t there = bytes;
     uint8_t *base = virtio_translate(&virtio->windows, address, &there,
@@ -54,8 +54,7 @@ static int32_t split_map(struct tn_virtio *virtio, struct virtqueue *queue)
 }
 
 /* Write the two bytes at OFFSET of the used ring. */
-static void used_store(struct virtqueue *queue, uint64_t offset,
-                       uint16_t value)
+static void used_store(struct virtqueue *queue, uint64_t offset, uint16_t value)
 {
     struct tn_virtio *virtio = queue->virtio;
 
@@ -64,8 +63,7 @@ static void used_store(struct virtqueue *queue, uint64_t offset,
 }
 
 /* Nothing is available: ask to be notified. */
-static void want_notification(struct tn_virtio *virtio,
-                              struct virtqueue *queue)
+static void want_notification(struct tn_virtio *virtio, struct virtqueue *queue)
 {
     if (virtio_has(virtio, TN_VIRTIO_F_EVENT_IDX))
         used_store(queue, used_bytes(queue) - 2, queue->avail_index);

@@ -52,7 +52,8 @@ static inline void *virtio_translate(struct virtio_windows *windows,
                                      uint64_t address, uint64_t *bytes,
                                      uint32_t direction, uint32_t in_use)
 {
-    const struct virtio_window *w = &windows->window[direction * VIRTIO_WINDOWS];
+    const struct virtio_window *w =
+        &windows->window[direction * VIRTIO_WINDOWS];
 
     for (uint32_t i = 0; i < VIRTIO_WINDOWS; i++, w++) {
         uint64_t at = address - w->start;
