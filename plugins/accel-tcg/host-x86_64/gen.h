@@ -302,6 +302,13 @@ bool gen_control(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_call(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_fp(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 void gen_eval(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+/* x-compare.c */
+bool gen_setcc(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_select(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+void gen_minmax(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+/* DST = DST op B */
+void alu_opnd(struct gen *g, uint32_t alu, uint32_t dst, struct opnd b,
+              bool wide);
 /* Compare for CC; returns the host's condition. */
 uint32_t gen_compare(struct gen *g, uint32_t type, uint32_t cc, uint32_t a,
                      uint32_t b);
