@@ -291,7 +291,7 @@ static bool gen_resize(struct gen *g, uint32_t i, const struct tn_ir_op *o)
 
 /* Different numbers: the host's instruction. Equal or unordered (zeros of
  * both signs, NaNs): the evaluator. */
-static bool gen_minmax(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+static bool gen_fminmax(struct gen *g, uint32_t i, const struct tn_ir_op *o)
 {
     uint32_t a, b, t;
     struct cold *c;
@@ -408,7 +408,7 @@ bool gen_fp(struct gen *g, uint32_t i, const struct tn_ir_op *o)
         gen_sign(g, i, o);
         return true;
     case TN_OP_FMINMAX:
-        return gen_minmax(g, i, o);
+        return gen_fminmax(g, i, o);
     case TN_OP_UNBOX:
         if (o->type != TN_F32)
             return false;
