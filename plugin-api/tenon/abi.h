@@ -92,6 +92,10 @@ extern "C" {
 
 #define TN_PROP_REQUIRED 0x1u
 #define TN_PROP_LIST 0x2u /* several values separated by commas */
+/* Formats: decides what a new image is like; opening does not look at it. */
+#define TN_PROP_CREATE 0x4u
+/* Formats: may be changed in an image that exists (tn_format.amend). */
+#define TN_PROP_AMEND 0x8u
 
 /* One property of a component. Text, so that it can stand in a note. */
 struct tn_property {

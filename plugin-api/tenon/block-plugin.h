@@ -108,6 +108,55 @@ struct tn_protocol_request {
 #define TN_STATUS_DATA 0u
 #define TN_STATUS_HOLE 1u /* not allocated, reads as zeroes */
 
+/*
+ * For filters: protocols that stand before another one. The child is opened by
+ * the engine with the protocol that NAME asks for.
+ */
+#define TN_HOST_CHILD "tenon.host.child/1"
+struct tn_child;
+struct tn_children {
+    uint32_t size;
+    uint32_t reserved;
+    /* [engine, in open() only, may block] */
+    int32_t (*open)(struct tn_host *host, const char *name, uint32_t flags,
+                    struct tn_child **child, struct tn_error *error);
+    /* [engine] In close(), or after a failed open(). NULL is allowed. */
+    void (*close)(struct tn_host *host, struct tn_child *child);
+    /* [engine] Its fd is -1. */
+    void (*info)(struct tn_host *host, struct tn_child *child,
+                 struct tn_protocol_info *info);
+    /* [engine] REQUEST as in tn_protocol.submit(); it is the caller's own
+     * structure until done() is called, [engine]. */
+    void (*submit)(struct tn_host *host, struct tn_child *child,
+                   struct tn_protocol_request *request);
+    /* [engine, may block] */
+    int32_t (*resize)(struct tn_host *host, struct tn_child *child,
+                      uint64_t bytes, struct tn_error *error);
+    int32_t (*status)(struct tn_host *host, struct tn_child *child,
+                      uint64_t offset, uint64_t *bytes);
+    /* [engine, may block] In tn_protocol.create(): make NAME. */
+    int32_t (*create)(struct tn_host *host, const char *name, uint64_t bytes,
+                      struct tn_error *error);
+    /* [engine] Call FUNCTION on the engine's thread after NANOSECONDS; for
+     * requests that are delayed. close() is not called before it has run. */
+    void (*later)(struct tn_host *host, uint64_t nanoseconds,
+                  void (*function)(void *opaque), void *opaque);
+};
+
+/*
+ * Keys and passwords, for formats and protocols. Given by the user, never in a
+ * machine file's plain text unless the user puts them there.
+ */
+#define TN_HOST_SECRET "tenon.host.secret/1"
+struct tn_secrets {
+    uint32_t size;
+    uint32_t reserved;
+    /* [engine, may block] The bytes of secret ID; valid until the call into
+     * the plugin returns. -ENOENT with ERROR set: there is no such secret. */
+    int32_t (*get)(struct tn_host *host, const char *id, const void **data,
+                   uint64_t *bytes, struct tn_error *error);
+};
+
 #define TN_PROTOCOL "tenon.protocol/1"
 struct tn_protocol {
     uint32_t size;
@@ -205,7 +254,25 @@ struct tn_image {
      * free for other use. */
     void (*drop)(struct tn_host *host, uint32_t file, uint64_t offset,
                  uint64_t bytes);
+    /* [engine, in create() only, may block] Make another file of the image,
+     * NAME being relative to the image, and open it. As add_file(). */
+    int32_t (*create_file)(struct tn_host *host, const char *name,
+                           uint64_t bytes, struct tn_error *error);
+    /* [engine, may block] Have the space from OFFSET on, which is beyond what
+     * was written: TN_PREALLOCATE_FALLOC or _FULL. The file grows. */
+    int32_t (*preallocate)(struct tn_host *host, uint32_t file,
+                           uint64_t offset, uint64_t bytes, uint32_t mode,
+                           struct tn_error *error);
+    /* [any] The name the image was opened or made by, a path or URI. */
+    const char *(*name)(struct tn_host *host);
 };
+
+/* Space for a new image's data, in the order of a `preallocation` property's
+ * choices: "off|metadata|falloc|full". */
+#define TN_PREALLOCATE_OFF 0u
+#define TN_PREALLOCATE_METADATA 1u /* the tables are there, the data a hole */
+#define TN_PREALLOCATE_FALLOC 2u   /* the space is reserved, not written */
+#define TN_PREALLOCATE_FULL 3u     /* zeroes are written */
 
 /* ---- what a format answers ---- */
 
@@ -238,6 +305,10 @@ struct tn_extent {
 /* allocate() flags */
 #define TN_ALLOCATE_WHOLE 0x1u /* the caller will write the whole cluster: no
                                   old content needs to be kept */
+/* OFFSET is a multiple of tn_image_info.compress_bytes, and BYTES that or up to
+ * the end of the image; it will be stored as tn_allocation.stored bytes (set
+ * by the caller), made by encode(). `at` need not be aligned. */
+#define TN_ALLOCATE_COMPRESSED 0x2u
 
 /* Space for a write, reserved but not yet visible. */
 struct tn_allocation {
@@ -250,6 +321,20 @@ struct tn_allocation {
     uint32_t fresh;  /* 1: space beyond the old end of the file or known to
                         read as zeroes: zeroes need not be written */
     uint64_t plugin[4]; /* the format's own */
+    uint64_t stored;    /* TN_ALLOCATE_COMPRESSED: bytes written at `at` */
+    uint32_t codec;     /* the same: as given to encode() */
+    uint32_t reserved;
+};
+
+/* A unit to compress: encode(). */
+struct tn_encode {
+    uint32_t size;
+    uint32_t codec;  /* tn_image_info.codec */
+    uint64_t offset; /* guest offset of the unit */
+    const void *data;
+    uint64_t bytes;
+    void *stored; /* ROOM bytes for the result; room is BYTES plus 4096 */
+    uint64_t room;
 };
 
 /* change() kinds */
@@ -264,6 +349,16 @@ struct tn_allocation {
 #define TN_FORMAT_DAMAGED 0x10u     /* marked corrupt; read-only */
 #define TN_FORMAT_PASS 0x20u        /* the map is the identity: raw. map() is
                                        not called */
+/* written() wants to be called. */
+#define TN_FORMAT_TRACKS_WRITES 0x40u
+#define TN_FORMAT_ENCRYPTED 0x80u
+/* Has compressed extents, or was marked as compressed. */
+#define TN_FORMAT_COMPRESSED 0x100u
+/* Was not closed cleanly; check() repairs it. open() of a writable image may
+ * do so by itself. */
+#define TN_FORMAT_DIRTY 0x200u
+/* Units are only ever appended, in order, once each: streamOptimized. */
+#define TN_FORMAT_SEQUENTIAL 0x400u
 
 /* What open() found. Texts are UTF-8 as far as the image's are. */
 struct tn_image_info {
@@ -275,6 +370,18 @@ struct tn_image_info {
     char backing[1024];     /* as it stands in the image; "" none */
     char backing_format[64];
     char format_version[32]; /* for people: "qcow2 v3" */
+    /* Compressed writes: the unit, at most 2 MiB, and the codec; 0: none. */
+    uint32_t compress_bytes;
+    uint32_t codec;
+    uint32_t block_bytes; /* smallest unit of the guest's requests; 0: 512 */
+    uint32_t reserved;
+    /* What says that the content is still the one that images above were made
+     * of (a CID, a UUID); "" none. And the one that the backing image must
+     * have: another one is an error unless backing_id is "". */
+    char content_id[64];
+    char backing_id[64];
+    /* The image's part of a snapshot's machine state begins here; 0 none. */
+    uint64_t state_bytes;
 };
 
 /* check() result */
@@ -311,6 +418,41 @@ struct tn_image_snapshot {
 #define TN_SNAPSHOT_CREATE 0u
 #define TN_SNAPSHOT_APPLY 1u
 #define TN_SNAPSHOT_DELETE 2u
+/* Until the image is closed map() shows what the snapshot has. The image was
+ * opened without TN_IMAGE_WRITABLE; tn_image_info.bytes becomes the
+ * snapshot's. */
+#define TN_SNAPSHOT_VIEW 3u
+
+/* A persistent dirty bitmap. */
+struct tn_image_bitmap {
+    uint32_t size;
+    uint32_t index;
+    char name[1024];
+    uint64_t granularity; /* bytes a bit stands for, a power of two */
+    uint32_t flags;       /* TN_BITMAP_* */
+    uint32_t reserved;
+};
+
+#define TN_BITMAP_ENABLED 0x1u      /* records writes ("auto") */
+#define TN_BITMAP_IN_USE 0x2u       /* was not saved: its bits mean nothing */
+#define TN_BITMAP_EXTRA 0x4u        /* has data that others must know */
+
+/* bitmap() kinds */
+#define TN_BITMAP_ADD 0u
+#define TN_BITMAP_REMOVE 1u
+#define TN_BITMAP_CLEAR 2u
+#define TN_BITMAP_ENABLE 3u
+#define TN_BITMAP_DISABLE 4u
+
+/* How large a new image's files will be. */
+struct tn_measure {
+    uint32_t size;
+    uint32_t reserved;
+    uint64_t data_bytes;    /* in: what is not zeroes, in whole clusters */
+    uint64_t cluster_bytes; /* out: the unit to count that in */
+    uint64_t required;      /* out */
+    uint64_t fully_allocated; /* out: with all data allocated */
+};
 
 /* A new image. The file exists and is empty; options are the instance's
  * properties. */
@@ -320,6 +462,18 @@ struct tn_create {
     uint64_t bytes;
     const char *backing;        /* NULL none */
     const char *backing_format; /* NULL none */
+    uint64_t backing_bytes;     /* the backing image's size */
+    const char *backing_id;     /* its tn_image_info.content_id; NULL none */
+};
+
+/* New values of properties with TN_PROP_AMEND, as texts. */
+struct tn_amend {
+    uint32_t size;
+    uint32_t n;
+    const char *const *names;
+    const char *const *values;
+    uint32_t force; /* do what cannot be undone (erase a last key) */
+    uint32_t reserved;
 };
 
 #define TN_FORMAT "tenon.format/1"
@@ -370,11 +524,11 @@ struct tn_format {
     /* [worker] Optional. Expand STORED into the unit_bytes at DATA. */
     int32_t (*decode)(void *self, const struct tn_extent *extent,
                       const void *stored, uint64_t stored_bytes, void *data);
-    /* [worker] Optional. Compress UNIT bytes; returns how many bytes were
-     * made, 0 if they would not fit in ROOM, or a negative errno. */
-    int64_t (*encode)(void *self, uint32_t codec, const void *data,
-                      uint64_t unit, void *stored, uint64_t room);
-    /* [worker] Optional. En- or decrypt in place. */
+    /* [worker] Optional. Compress UNIT; returns how many bytes were made, 0
+     * if it is better stored as it is, or a negative errno. */
+    int64_t (*encode)(void *self, const struct tn_encode *unit);
+    /* [worker] Optional. En- or decrypt in place; multiples of 512 bytes (or
+     * tn_image_info.block_bytes). Two calls may run at once. */
     int32_t (*transform)(void *self, uint32_t encrypt, uint64_t guest_offset,
                          uint64_t file_offset, void *data, uint64_t bytes);
 
@@ -396,6 +550,35 @@ struct tn_format {
     /* Facts for people and tools: a JSON object, copied into TEXT; returns its
      * length, or -ENOSPC. */
     int32_t (*describe)(void *self, char *text, uint32_t room);
+
+    /* [engine] Optional: TN_FORMAT_TRACKS_WRITES. BYTES from OFFSET on were
+     * or are being changed: data, zeroes or discard. Before the first one is
+     * acknowledged. No I/O; what has to be written is written in commit(),
+     * before a flush or in close(). */
+    void (*written)(void *self, uint64_t offset, uint64_t bytes);
+    /* [engine, restarts] Optional. A flush begins: metadata that written()
+     * put off. */
+    int32_t (*before_flush)(void *self);
+    /* [engine, may block] Optional. Read (WRITE 0) or write the machine state
+     * of the snapshot that is viewed or about to be created. */
+    int32_t (*state_io)(void *self, uint32_t write, uint64_t offset,
+                        void *data, uint64_t bytes);
+    /* As snapshot_info(): -ENOENT beyond the last one. */
+    int32_t (*bitmap_info)(void *self, uint32_t index,
+                           struct tn_image_bitmap *bitmap);
+    /* ADD takes name, granularity (0: default), flags; others the name. */
+    int32_t (*bitmap)(void *self, uint32_t what,
+                      const struct tn_image_bitmap *bitmap,
+                      struct tn_error *error);
+    /* Bits of bitmap INDEX from guest OFFSET on, a multiple of granularity *
+     * 8; lowest bit first. WRITE 0: read, 1: add those that are set. */
+    int32_t (*bitmap_bits)(void *self, uint32_t index, uint32_t write,
+                           uint64_t offset, uint8_t *bits, uint64_t bytes);
+    int32_t (*amend)(void *self, const struct tn_amend *amend,
+                     struct tn_error *error);
+    /* [any] Instance not open; properties are the new image's. */
+    int32_t (*measure)(void *self, const struct tn_create *create,
+                       struct tn_measure *measure, struct tn_error *error);
 };
 
 #ifdef __cplusplus

@@ -175,6 +175,23 @@ AT(tn_protocol_request, opaque, 48);
 AT(tn_protocol_request, plugin, 56);
 SIZE(tn_protocol_request, 88);
 
+AT(tn_children, size, 0);
+AT(tn_children, reserved, 4);
+AT(tn_children, open, 8);
+AT(tn_children, close, 16);
+AT(tn_children, info, 24);
+AT(tn_children, submit, 32);
+AT(tn_children, resize, 40);
+AT(tn_children, status, 48);
+AT(tn_children, create, 56);
+AT(tn_children, later, 64);
+SIZE(tn_children, 72);
+
+AT(tn_secrets, size, 0);
+AT(tn_secrets, reserved, 4);
+AT(tn_secrets, get, 8);
+SIZE(tn_secrets, 16);
+
 AT(tn_protocol, size, 0);
 AT(tn_protocol, reserved, 4);
 AT(tn_protocol, schemes, 8);
@@ -203,7 +220,10 @@ AT(tn_image, add_file, 88);
 AT(tn_image, allocate, 96);
 AT(tn_image, free, 104);
 AT(tn_image, drop, 112);
-SIZE(tn_image, 120);
+AT(tn_image, create_file, 120);
+AT(tn_image, preallocate, 128);
+AT(tn_image, name, 136);
+SIZE(tn_image, 144);
 
 AT(tn_extent, kind, 0);
 AT(tn_extent, flags, 4);
@@ -225,7 +245,19 @@ AT(tn_allocation, at, 24);
 AT(tn_allocation, flags, 32);
 AT(tn_allocation, fresh, 36);
 AT(tn_allocation, plugin, 40);
-SIZE(tn_allocation, 72);
+AT(tn_allocation, stored, 72);
+AT(tn_allocation, codec, 80);
+AT(tn_allocation, reserved, 84);
+SIZE(tn_allocation, 88);
+
+AT(tn_encode, size, 0);
+AT(tn_encode, codec, 4);
+AT(tn_encode, offset, 8);
+AT(tn_encode, data, 16);
+AT(tn_encode, bytes, 24);
+AT(tn_encode, stored, 32);
+AT(tn_encode, room, 40);
+SIZE(tn_encode, 48);
 
 AT(tn_image_info, size, 0);
 AT(tn_image_info, flags, 4);
@@ -235,7 +267,14 @@ AT(tn_image_info, change_bytes, 20);
 AT(tn_image_info, backing, 24);
 AT(tn_image_info, backing_format, 1048);
 AT(tn_image_info, format_version, 1112);
-SIZE(tn_image_info, 1144);
+AT(tn_image_info, compress_bytes, 1144);
+AT(tn_image_info, codec, 1148);
+AT(tn_image_info, block_bytes, 1152);
+AT(tn_image_info, reserved, 1156);
+AT(tn_image_info, content_id, 1160);
+AT(tn_image_info, backing_id, 1224);
+AT(tn_image_info, state_bytes, 1288);
+SIZE(tn_image_info, 1296);
 
 AT(tn_check, size, 0);
 AT(tn_check, repair, 4);
@@ -264,12 +303,38 @@ AT(tn_image_snapshot, reserved, 356);
 AT(tn_image_snapshot, clock_nanoseconds, 360);
 SIZE(tn_image_snapshot, 368);
 
+AT(tn_image_bitmap, size, 0);
+AT(tn_image_bitmap, index, 4);
+AT(tn_image_bitmap, name, 8);
+AT(tn_image_bitmap, granularity, 1032);
+AT(tn_image_bitmap, flags, 1040);
+AT(tn_image_bitmap, reserved, 1044);
+SIZE(tn_image_bitmap, 1048);
+
+AT(tn_measure, size, 0);
+AT(tn_measure, reserved, 4);
+AT(tn_measure, data_bytes, 8);
+AT(tn_measure, cluster_bytes, 16);
+AT(tn_measure, required, 24);
+AT(tn_measure, fully_allocated, 32);
+SIZE(tn_measure, 40);
+
 AT(tn_create, size, 0);
 AT(tn_create, reserved, 4);
 AT(tn_create, bytes, 8);
 AT(tn_create, backing, 16);
 AT(tn_create, backing_format, 24);
-SIZE(tn_create, 32);
+AT(tn_create, backing_bytes, 32);
+AT(tn_create, backing_id, 40);
+SIZE(tn_create, 48);
+
+AT(tn_amend, size, 0);
+AT(tn_amend, n, 4);
+AT(tn_amend, names, 8);
+AT(tn_amend, values, 16);
+AT(tn_amend, force, 24);
+AT(tn_amend, reserved, 28);
+SIZE(tn_amend, 32);
 
 AT(tn_format, size, 0);
 AT(tn_format, reserved, 4);
@@ -292,7 +357,15 @@ AT(tn_format, set_backing, 128);
 AT(tn_format, snapshot_info, 136);
 AT(tn_format, snapshot, 144);
 AT(tn_format, describe, 152);
-SIZE(tn_format, 160);
+AT(tn_format, written, 160);
+AT(tn_format, before_flush, 168);
+AT(tn_format, state_io, 176);
+AT(tn_format, bitmap_info, 184);
+AT(tn_format, bitmap, 192);
+AT(tn_format, bitmap_bits, 200);
+AT(tn_format, amend, 208);
+AT(tn_format, measure, 216);
+SIZE(tn_format, 224);
 
 AT(tn_iovec, base, 0);
 AT(tn_iovec, bytes, 8);
