@@ -17,7 +17,7 @@
 
 #define DATA_BYTES (CHUNK_BYTES)
 #define UNITS_PER_CHUNK 16384u
-#define MAPPING_BUCKETS 8192u
+#define MAPPING_BUCKETS 65536u
 
 int32_t cache_init(struct tcg *t, struct tn_error *error)
 {
@@ -203,9 +203,11 @@ struct tcg_unit *cache_unit_at(struct tcg *t, const void *host)
 
 /* ---- units ---- */
 
+/* All of pc counts: a library has another address in each process, and its
+ * units of all of them would share a chain. */
 static uint32_t hash_of(uint64_t pc, uint64_t key, uint64_t ram_page)
 {
-    uint64_t h = (ram_page << PAGE_BITS | (pc & PAGE_MASK)) *
+    uint64_t h = (ram_page * 0xc2b2ae3d27d4eb4full ^ pc) *
                      0x9e3779b97f4a7c15ull ^
                  key * 0xff51afd7ed558ccdull;
 

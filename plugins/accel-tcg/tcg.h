@@ -41,7 +41,7 @@
 #define JUMP_ENTRIES (1u << JUMP_BITS)
 #define MAX_OPS 2048u
 #define UNIT_INSNS 48u
-#define HASH_BITS 16
+#define HASH_BITS 19
 #define GRANULE_BITS 6
 
 /* One page as one mode sees it. A tag is the page's address; TAG_NONE() never
@@ -233,7 +233,6 @@ enum {
 #define LOG_INT 32u
 #define LOG_STATS 64u
 
-#define SITE_BUCKETS (1u << HASH_BITS)
 
 struct tcg {
     struct tn_host *host;
