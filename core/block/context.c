@@ -36,6 +36,7 @@ void block_context_free(struct block_context *context)
 {
     if (!context)
         return;
+    block_later_free(context->later);
     g_thread_pool_free(context->workers, FALSE, TRUE);
     uring_free(context->uring);
     close(context->event_fd);

@@ -44,7 +44,16 @@ struct aio {
     void (*done)(struct aio *aio, int result);
 };
 
+/* Work to be done at a time; embedded in what it is about. */
+struct block_timer {
+    struct block_work work;
+    int64_t due; /* monotonic, microseconds */
+};
+
 struct uring;
+struct block_later;
+struct block_secrets;
+struct tn_registry;
 
 struct block_context {
     int event_fd;
@@ -53,6 +62,10 @@ struct block_context {
     GThreadPool *workers; /* (de)compression, and I/O without io_uring */
     struct uring *uring;  /* NULL: not available */
     uint64_t uring_inflight;
+    struct block_later *later;
+    /* The owner's, both may be NULL: what images opened here may use. */
+    struct tn_registry *registry;
+    struct block_secrets *secrets;
 };
 
 /* Threads is TRUE to do without io_uring (tests). */
@@ -64,6 +77,12 @@ void block_context_post(struct block_context *context,
 /* [any] Run WORK on a worker thread; its run() posts what follows. */
 void block_context_work(struct block_context *context,
                         struct block_work *work);
+/* Run TIMER's work on the context's thread after NANOSECONDS. From that
+ * thread. */
+void block_context_later(struct block_context *context,
+                         struct block_timer *timer, uint64_t nanoseconds);
+/* later.c: for block_context_free(). NULL is allowed. */
+void block_later_free(struct block_later *later);
 /* Readable when there is something to do. */
 int block_context_fd(const struct block_context *context);
 /* Do what there is to do, without waiting. */

@@ -284,7 +284,7 @@ static void info(struct tn_host *host, struct tn_disk *disk,
                  (discard ? TN_DISK_CAN_DISCARD | TN_DISK_CAN_UNMAP : 0) |
                  (rotates ? TN_DISK_ROTATIONAL : 0),
         .bytes = node->info.bytes,
-        .block_bytes = 512,
+        .block_bytes = MAX(node->info.block_bytes, 512u),
         .physical_bytes = MAX(file->physical_bytes, 512u),
         .optimal_bytes = file->optimal_bytes,
         .discard_bytes =

@@ -6,6 +6,7 @@
 #include "core/block/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,11 +305,12 @@ static int32_t check_info(struct block_file *file, struct tn_error *error)
     return 0;
 }
 
-int32_t block_file_open(struct block_context *context,
-                        struct tn_component_entry *entry,
-                        const struct tn_value *values, const char *name,
-                        uint32_t flags, struct block_file **result,
-                        struct tn_error *error)
+int32_t block_file_open_below(struct block_context *context,
+                              struct tn_component_entry *entry,
+                              const struct tn_value *values, const char *name,
+                              uint32_t flags, guint depth,
+                              struct block_file **result,
+                              struct tn_error *error)
 {
     struct block_file *file = g_new0(struct block_file, 1);
     int32_t rc;
@@ -316,7 +318,10 @@ int32_t block_file_open(struct block_context *context,
     file->context = context;
     file->name = g_strdup(name);
     file->flags = flags;
-    rc = plugin_host_init(&file->host, entry, values, file->name, NULL, error);
+    file->depth = depth;
+    rc = plugin_host_init(&file->host, entry, values, file->name, context,
+                          error);
+    file->host.file = file;
     if (!rc && (!plugin_host_interface(&file->host, TN_PROTOCOL, &file->ops,
                                        sizeof file->ops) ||
                 !file->ops.open || !file->ops.close || !file->ops.info))
@@ -342,14 +347,47 @@ int32_t block_file_open(struct block_context *context,
     return rc;
 }
 
+int32_t block_file_open(struct block_context *context,
+                        struct tn_component_entry *entry,
+                        const struct tn_value *values, const char *name,
+                        uint32_t flags, struct block_file **file,
+                        struct tn_error *error)
+{
+    return block_file_open_below(context, entry, values, name, flags, 0, file,
+                                 error);
+}
+
 void block_file_close(struct block_file *file)
 {
     if (!file)
         return;
+    while (file->laters)
+        block_context_wait(file->context);
     file->ops.close(file->host.self);
     plugin_host_clear(&file->host);
     g_free(file->name);
     g_free(file);
+}
+
+int32_t block_file_create(struct block_context *context,
+                          struct tn_component_entry *entry,
+                          const struct tn_value *values, const char *name,
+                          uint64_t bytes, struct tn_error *error)
+{
+    struct plugin_host host;
+    struct tn_protocol ops;
+    int32_t rc = plugin_host_init(&host, entry, values, name, context, error);
+
+    if (rc)
+        return rc;
+    if (plugin_host_interface(&host, TN_PROTOCOL, &ops, sizeof ops) &&
+        ops.create)
+        rc = plugin_result(&host, ops.create(host.self, name, bytes, error));
+    else
+        rc = tn_error_set(error, -ENOTSUP, "%s: nothing can be made there",
+                          name);
+    plugin_host_clear(&host);
+    return rc;
 }
 
 int32_t block_file_resize(struct block_file *file, uint64_t bytes,
@@ -367,4 +405,49 @@ int32_t block_file_resize(struct block_file *file, uint64_t bytes,
         file->written = TRUE;
     }
     return rc;
+}
+
+#define ZEROES_AT_ONCE (1u << 20)
+
+static int32_t write_zeroes(struct block_file *file, uint64_t offset,
+                            uint64_t bytes)
+{
+    void *zeroes = block_file_memory(file, ZEROES_AT_ONCE);
+    int32_t rc = zeroes ? 0 : -ENOMEM;
+
+    if (zeroes)
+        memset(zeroes, 0, ZEROES_AT_ONCE);
+    while (!rc && bytes) {
+        uint64_t n = MIN(bytes, ZEROES_AT_ONCE);
+
+        rc = block_file_transfer(file, AIO_WRITE, offset, zeroes, n);
+        offset += n;
+        bytes -= n;
+    }
+    free(zeroes);
+    return rc;
+}
+
+int32_t block_file_preallocate(struct block_file *file, uint64_t offset,
+                               uint64_t bytes, uint32_t mode,
+                               struct tn_error *error)
+{
+    int32_t rc = -EOPNOTSUPP;
+    uint64_t end;
+
+    if (!bytes)
+        return 0;
+    if (__builtin_add_overflow(offset, bytes, &end) || end > MAX_OFFSET)
+        return tn_error_set(error, -EFBIG, "%s: too large", file->name);
+    if (mode == TN_PREALLOCATE_FULL)
+        rc = write_zeroes(file, offset, bytes);
+    else if (file->info.fd >= 0)
+        rc = -posix_fallocate(file->info.fd, (off_t)offset, (off_t)bytes);
+    if (rc)
+        return tn_error_set(error, rc, "%s: %" G_GUINT64_FORMAT
+                            " bytes cannot be reserved: %s",
+                            file->name, bytes, g_strerror(-rc));
+    file->length = MAX(file->length, end);
+    file->written = TRUE;
+    return 0;
 }

@@ -24,7 +24,11 @@ struct block_file {
     int broken; /* a flush failed: what is on the medium is not known */
     gboolean rmw_busy; /* unaligned direct writes go one by one */
     GQueue rmw; /* of struct file_io * */
+    guint depth;  /* of filters before it */
+    guint laters; /* calls that are to come, of tn_children.later() */
 };
+
+#define BLOCK_FILE_MAX_DEPTH 16
 
 /* One request. The caller fills in what is above the line and keeps it, and
  * what iov points to, until done() is called, from the context's run. IOV is
@@ -53,7 +57,23 @@ int32_t block_file_open(struct block_context *context,
                         const struct tn_value *values, const char *name,
                         uint32_t flags, struct block_file **file,
                         struct tn_error *error);
+/* The same, DEPTH filters down. */
+int32_t block_file_open_below(struct block_context *context,
+                              struct tn_component_entry *entry,
+                              const struct tn_value *values, const char *name,
+                              uint32_t flags, guint depth,
+                              struct block_file **file,
+                              struct tn_error *error);
 void block_file_close(struct block_file *file);
+/* Make a file; one that is there is replaced. */
+int32_t block_file_create(struct block_context *context,
+                          struct tn_component_entry *entry,
+                          const struct tn_value *values, const char *name,
+                          uint64_t bytes, struct tn_error *error);
+/* Have the space: TN_PREALLOCATE_FALLOC or _FULL. The file grows. */
+int32_t block_file_preallocate(struct block_file *file, uint64_t offset,
+                               uint64_t bytes, uint32_t mode,
+                               struct tn_error *error);
 void block_file_submit(struct file_io *io);
 /* The same, waiting on the context; for its thread while nothing else runs. */
 int32_t block_file_transfer(struct block_file *file, uint32_t op,

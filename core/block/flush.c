@@ -12,6 +12,7 @@
 #include "core/block/node.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,20 +202,13 @@ static void round_write(struct block_node *node)
         round_flush(node);
 }
 
-static void cycle_start(struct block_node *node)
+/* All that is dirty now is what the cycle is for. */
+static void cycle_mark(struct block_node *node)
 {
-    struct node_flush *f = &node->flush;
     GHashTableIter iter;
     gpointer key;
     GArray *swap = node->released_flushing;
 
-    f->active = TRUE;
-    f->wanted = FALSE;
-    f->current = f->next;
-    f->next = NULL;
-    f->result = 0;
-    f->rounds = 0;
-    node->busy++;
     node->released_flushing = node->released_new;
     node->released_new = swap;
     g_hash_table_iter_init(&iter, node->meta.dirty);
@@ -224,6 +218,38 @@ static void cycle_start(struct block_node *node)
         block->target = block->version;
     }
     round_flush(node);
+}
+
+static void before_flush(struct parked *parked)
+{
+    struct block_node *node =
+        (struct block_node *)((char *)parked -
+                              offsetof(struct block_node, flush.parked));
+    int32_t rc = 0;
+
+    if (node->opened && node->fmt.before_flush)
+        rc = node->fmt.before_flush(node->host.self);
+    if (rc == -EAGAIN) {
+        node->flush.parked.resume = before_flush;
+        node_park(node, &node->flush.parked);
+        return;
+    }
+    node->flush.result = plugin_result(&node->host, rc);
+    cycle_mark(node);
+}
+
+static void cycle_start(struct block_node *node)
+{
+    struct node_flush *f = &node->flush;
+
+    f->active = TRUE;
+    f->wanted = FALSE;
+    f->current = f->next;
+    f->next = NULL;
+    f->result = 0;
+    f->rounds = 0;
+    node->busy++;
+    before_flush(&f->parked);
 }
 
 void node_flush(struct block_node *node, struct flush_waiter *waiter)

@@ -195,25 +195,57 @@ static int32_t add_file(struct tn_host *host, const char *name, uint32_t flags,
 {
     struct block_node *node = node_of(host);
     struct tn_component_entry *protocol;
-    g_autofree char *directory = g_path_get_dirname(node->name);
     g_autofree char *path = NULL;
     struct block_file *file;
     int32_t rc;
 
-    if (!node->opening || node->files->len >= NODE_MAX_FILES)
+    if ((!node->opening && !node->creating) || node->files->len >= NODE_MAX_FILES)
         return -EPERM;
     protocol = node_protocol(node->registry, name, error);
     if (!protocol)
         return -ENOENT;
-    path = g_path_is_absolute(name) || strstr(name, "://")
-               ? g_strdup(name)
-               : g_build_filename(directory, name, NULL);
+    path = node_relative(node, name);
     rc = block_file_open(node->context, protocol, NULL, path,
                          flags & node->flags, &file, error);
     if (rc)
         return rc;
     g_ptr_array_add(node->files, file);
     return (int32_t)node->files->len - 1;
+}
+
+static int32_t create_file(struct tn_host *host, const char *name,
+                           uint64_t bytes, struct tn_error *error)
+{
+    struct block_node *node = node_of(host);
+    struct tn_component_entry *protocol;
+    g_autofree char *path = NULL;
+    int32_t rc;
+
+    if (!node->creating)
+        return -EPERM;
+    protocol = node_protocol(node->registry, name, error);
+    if (!protocol)
+        return -ENOENT;
+    path = node_relative(node, name);
+    rc = block_file_create(node->context, protocol, NULL, path, bytes, error);
+    return rc ? rc : add_file(host, name, TN_IMAGE_WRITABLE, error);
+}
+
+static int32_t preallocate(struct tn_host *host, uint32_t file,
+                           uint64_t offset, uint64_t bytes, uint32_t mode,
+                           struct tn_error *error)
+{
+    struct block_node *node = node_of(host);
+    struct block_file *f = node_file(node, file);
+
+    if (!f || !node->may_block)
+        return -EINVAL;
+    return block_file_preallocate(f, offset, bytes, mode, error);
+}
+
+static const char *image_name(struct tn_host *host)
+{
+    return node_of(host)->name;
 }
 
 /* The size goes before the memory, so that free() knows it. */
@@ -258,4 +290,7 @@ const struct tn_image block_image_service = {
     .allocate = allocate,
     .free = release_memory,
     .drop = image_drop,
+    .create_file = create_file,
+    .preallocate = preallocate,
+    .name = image_name,
 };

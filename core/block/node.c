@@ -11,6 +11,7 @@
 #include "core/util/log.h"
 
 #define MAX_DEPTH 64
+#define MAX_COMPRESS (2u << 20)
 
 struct tn_component_entry *node_protocol(struct tn_registry *registry,
                                          const char *name,
@@ -32,6 +33,18 @@ struct tn_component_entry *node_protocol(struct tn_registry *registry,
     return entry;
 }
 
+char *node_relative(const struct block_node *node, const char *name)
+{
+    g_autofree char *directory = NULL;
+
+    if (g_str_has_prefix(name, "file:") && !g_str_has_prefix(name, "file://"))
+        name += 5;
+    if (strstr(name, "://") || g_path_is_absolute(name))
+        return g_strdup(name);
+    directory = g_path_get_dirname(node->name);
+    return g_build_filename(directory, name, NULL);
+}
+
 static struct block_node *node_new(const struct node_options *options)
 {
     struct block_node *node = g_new0(struct block_node, 1);
@@ -48,6 +61,7 @@ static struct block_node *node_new(const struct node_options *options)
     node->released_stable = g_array_new(FALSE, FALSE, sizeof(struct released));
     node->released_going = g_array_new(FALSE, FALSE, sizeof(struct released));
     g_queue_init(&node->locks);
+    g_queue_init(&node->compressing);
     meta_init(&node->meta);
     return node;
 }
@@ -133,7 +147,8 @@ static int32_t load_format(struct block_node *node,
     if (!rc)
         rc = plugin_host_init(&node->host, format,
                               options->format ? options->format_values : NULL,
-                              node->name, node, error);
+                              node->name, node->context, error);
+    node->host.node = node;
     if (!rc && (!plugin_host_interface(&node->host, TN_FORMAT, &node->fmt,
                                        sizeof node->fmt) ||
                 !is_usable(&node->fmt)))
@@ -148,6 +163,8 @@ static int32_t check_info(struct block_node *node, struct tn_error *error)
 
     info->backing[sizeof info->backing - 1] = 0;
     info->backing_format[sizeof info->backing_format - 1] = 0;
+    info->content_id[sizeof info->content_id - 1] = 0;
+    info->backing_id[sizeof info->backing_id - 1] = 0;
     node->pass = (info->flags & TN_FORMAT_PASS) != 0;
     if ((info->flags & TN_FORMAT_DAMAGED) && !(node->flags & TN_IMAGE_CHECK) &&
         (node->flags & TN_IMAGE_WRITABLE))
@@ -155,9 +172,11 @@ static int32_t check_info(struct block_node *node, struct tn_error *error)
                             "%s is marked as damaged: check and repair it",
                             node->name);
     if (info->bytes % 512 || info->bytes > (uint64_t)INT64_MAX ||
-        info->cluster_bytes > (256u << 20) || (!node->pass &&
-        (node->flags & TN_IMAGE_WRITABLE) &&
-        (!info->cluster_bytes || !is_writable(&node->fmt))))
+        info->cluster_bytes > (256u << 20) ||
+        info->compress_bytes > MAX_COMPRESS ||
+        (!node->pass && (node->flags & TN_IMAGE_WRITABLE) &&
+         !(info->flags & TN_FORMAT_IN_PLACE) &&
+         (!info->cluster_bytes || !is_writable(&node->fmt))))
         return tn_error_set(error, -ENOTSUP, "%s: %s images cannot be written",
                             node->name, node->host.entry->info.id);
     return 0;
@@ -186,17 +205,19 @@ static int32_t open_format(struct block_node *node, struct tn_error *error)
 
 /* ---- the image below ---- */
 
-static char *backing_path(struct block_node *node)
+/* An image based on another one is good for nothing once that has changed. */
+static int32_t check_identity(struct block_node *node, struct tn_error *error)
 {
-    const char *name = node->info.backing;
-    g_autofree char *directory = NULL;
+    const struct tn_image_info *info = &node->info;
+    const struct tn_image_info *below = &node->backing->info;
 
-    if (g_str_has_prefix(name, "file:") && !g_str_has_prefix(name, "file://"))
-        name += 5;
-    if (strstr(name, "://") || g_path_is_absolute(name))
-        return g_strdup(name);
-    directory = g_path_get_dirname(node->name);
-    return g_build_filename(directory, name, NULL);
+    if (!info->backing_id[0] || !strcmp(info->backing_id, below->content_id))
+        return 0;
+    return tn_error_set(error, -ESTALE,
+                        "%s is based on %s as it was when it had the id %s; "
+                        "it has %s now: it was changed or replaced since",
+                        node->name, node->backing->name, info->backing_id,
+                        below->content_id[0] ? below->content_id : "none");
 }
 
 static int32_t open_backing(struct block_node *node,
@@ -222,7 +243,7 @@ static int32_t open_backing(struct block_node *node,
     if (g_str_has_prefix(node->info.backing, "json:"))
         return tn_error_set(error, -ENOTSUP, "%s: backing image '%s'",
                             node->name, node->info.backing);
-    path = backing_path(node);
+    path = node_relative(node, node->info.backing);
     below.image = path;
     if (format[0]) {
         below.format =
@@ -239,8 +260,8 @@ static int32_t open_backing(struct block_node *node,
     }
     rc = node_open(&below, &node->backing, error);
     if (rc)
-        tn_error_prefix(error, "%s is based on ", node->name);
-    return rc;
+        return tn_error_prefix(error, "%s is based on ", node->name), rc;
+    return check_identity(node, error);
 }
 
 int32_t node_open(const struct node_options *options,
@@ -248,13 +269,16 @@ int32_t node_open(const struct node_options *options,
 {
     struct block_node *node = node_new(options);
     gboolean opened = FALSE;
-    int32_t rc = open_file(node, options, error);
+    int32_t rc;
 
+    if (!options->context->registry)
+        options->context->registry = options->registry;
+    rc = open_file(node, options, error);
     if (!rc)
         rc = load_format(node, options, error);
     if (!rc) {
         rc = open_format(node, error);
-        opened = rc == 0;
+        opened = node->opened = rc == 0;
     }
     if (!rc)
         rc = open_backing(node, options, error);
@@ -280,6 +304,7 @@ int32_t node_close(struct block_node *node, struct tn_error *error)
         rc = node_flush_wait(node);
     /* Freed space is written down by the flush after the one that freed it.
      * What is released from now on is a leak. */
+    node->opened = FALSE;
     node->fmt.close(node->host.self);
     node->fmt.release = NULL;
     if (!rc && (node->flags & TN_IMAGE_WRITABLE))
@@ -297,30 +322,23 @@ int32_t node_create(const struct node_options *options,
 {
     struct node_options with = *options;
     struct tn_component_entry *protocol = options->protocol;
-    struct plugin_host host;
-    struct tn_protocol ops;
     struct block_node *node;
     int32_t rc;
 
+    if (!options->context->registry)
+        options->context->registry = options->registry;
     if (!protocol)
         protocol = node_protocol(options->registry, options->image, error);
     if (!protocol)
         return -ENOENT;
-    rc = plugin_host_init(&host, protocol, options->protocol_values,
-                          options->image, NULL, error);
-    if (rc)
-        return rc;
-    rc = -ENOTSUP;
-    if (plugin_host_interface(&host, TN_PROTOCOL, &ops, sizeof ops) &&
-        ops.create)
-        rc = plugin_result(&host,
-                           ops.create(host.self, options->image, 0, error));
-    plugin_host_clear(&host);
+    rc = block_file_create(options->context, protocol, options->protocol_values,
+                           options->image, 0, error);
     if (rc)
         return rc;
     with.flags |= TN_IMAGE_WRITABLE;
     node = node_new(&with);
     node->may_block = TRUE;
+    node->creating = TRUE;
     rc = open_file(node, &with, error);
     if (!rc)
         rc = load_format(node, &with, error);

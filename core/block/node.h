@@ -40,6 +40,7 @@ struct node_flush {
     struct flush_waiter *current;
     struct flush_waiter *next;
     gboolean wanted; /* another cycle without a waiter */
+    struct parked parked; /* before_flush() waits for metadata */
     guint pending;
     int result;
     guint rounds;
@@ -59,7 +60,9 @@ struct block_node {
     struct block_node *backing;
     gboolean pass;    /* the map is the identity */
     gboolean discard; /* give space back to the files */
-    gboolean opening; /* add_file() may be called */
+    gboolean opening;  /* add_file() may be called */
+    gboolean creating; /* create_file() too */
+    gboolean opened;
     gboolean may_block;
     gboolean broken; /* the last flush failed: no changes of metadata */
 
@@ -68,6 +71,7 @@ struct block_node {
     gboolean frozen; /* nothing may change metadata: a flush is finishing */
     struct node_flush flush;
     GQueue locks; /* of struct range_lock *, held or waiting, oldest first */
+    GQueue compressing; /* of units without space yet, oldest first */
     guint64 busy; /* flush cycles, releases */
 
     /* Space on its way back: named by a change, then stable, then no longer
@@ -94,12 +98,15 @@ struct range_lock {
     struct range_lock *next_granted;
 };
 
+/* WRITE: a whole unit of tn_image_info.compress_bytes, to be compressed. */
+#define BLOCK_OP_COMPRESS 0x100u
+
 /* One operation, from a device or inside a chain. */
 struct block_op {
     struct parked parked;
     struct block_node *node;
     uint32_t op;    /* TN_DISK_* */
-    uint32_t flags; /* TN_DISK_FUA, _UNMAP */
+    uint32_t flags; /* TN_DISK_FUA, _UNMAP, BLOCK_OP_COMPRESS */
     uint64_t offset;
     uint64_t bytes;
     struct iovec *iov; /* not changed */
@@ -139,6 +146,8 @@ int32_t node_close(struct block_node *node, struct tn_error *error);
 int32_t node_create(const struct node_options *options,
                     const struct tn_create *create, struct tn_error *error);
 struct block_file *node_file(struct block_node *node, uint32_t file);
+/* NAME as it stands in the image: relative to it. */
+char *node_relative(const struct block_node *node, const char *name);
 /* The protocol for NAME; NULL with ERROR. */
 struct tn_component_entry *node_protocol(struct tn_registry *registry,
                                          const char *name,
@@ -190,10 +199,15 @@ void iov_fill(const struct iovec *iov, uint32_t n_iov, uint64_t skip,
 
 void op_read(struct block_op *op);
 void op_write(struct block_op *op);
+void op_compress(struct block_op *op);
 void op_change(struct block_op *op);
-/* A transfer of part of OP to or from FILE; refers to OP until it is done. */
-void op_transfer(struct block_op *op, uint32_t aio_op, uint32_t file,
-                 uint64_t at, uint64_t offset, uint64_t bytes);
+/* A transfer of what EXTENT says of OP; refers to OP until it is done. */
+void op_transfer(struct block_op *op, uint32_t aio_op,
+                 const struct tn_extent *extent);
+/* crypt.c: a transfer of data at guest offset GUEST. A write's memory is not
+ * looked at any more after the call if it is encrypted. */
+void node_submit_data(struct block_node *node, struct file_io *io,
+                      uint64_t guest, gboolean is_encrypted);
 /* A compressed extent's bytes from OFFSET on. */
 void op_decode(struct block_op *op, const struct tn_extent *extent,
                uint64_t offset, uint64_t bytes);

@@ -58,7 +58,7 @@ static void read_extent(struct block_op *op, const struct tn_extent *e)
 {
     switch (e->kind) {
     case TN_EXTENT_DATA:
-        op_transfer(op, AIO_READ, e->file, e->at, e->offset, e->bytes);
+        op_transfer(op, AIO_READ, e);
         break;
     case TN_EXTENT_COMPRESSED:
         op_decode(op, e, e->offset, e->bytes);

@@ -90,7 +90,7 @@ static void write_data(struct piece *p)
 {
     struct block_op *op = p->op;
     const struct tn_allocation *a = &p->allocation;
-    uint64_t at = a->at, bytes = p->bytes;
+    uint64_t at = a->at, bytes = p->bytes, guest = a->offset;
     uint32_t n = 0;
 
     p->iov = g_new(struct iovec, op->n_iov + 3);
@@ -99,6 +99,7 @@ static void write_data(struct piece *p)
         bytes += p->head_bytes;
     } else {
         at += p->head_bytes;
+        guest += p->head_bytes;
     }
     n += iov_cut(op->iov, op->n_iov, p->cursor - op->offset, p->bytes,
                  p->iov + n);
@@ -115,7 +116,8 @@ static void write_data(struct piece *p)
                              .bytes = bytes,
                              .done = data_written,
                              .opaque = p};
-    block_file_submit(&p->io);
+    node_submit_data(op->node, &p->io, guest,
+                     (a->flags & TN_EXTENT_ENCRYPTED) != 0);
 }
 
 /* ---- what is kept around it ---- */
@@ -178,13 +180,15 @@ static void keep_and_write(struct piece *p)
     struct block_node *node = p->op->node;
     struct block_file *file = node_file(node, a->file);
     uint64_t after = p->cursor + p->bytes;
+    /* Zeroes in the file are no zeroes once they are decrypted. */
+    gboolean fresh = a->fresh && !(a->flags & TN_EXTENT_ENCRYPTED);
 
     p->head_bytes = p->cursor - a->offset;
     p->tail_bytes = a->offset + a->bytes - after;
     p->result = 0;
     p->reading = 1;
-    if (p->head_bytes && !(a->fresh && reads_zero(node, a->offset,
-                                                  p->head_bytes))) {
+    if (p->head_bytes &&
+        !(fresh && reads_zero(node, a->offset, p->head_bytes))) {
         p->head = block_file_memory(file, p->head_bytes);
         if (p->head)
             read_kept(p, &p->head_op, &p->head_iov, p->head, a->offset,
@@ -192,8 +196,7 @@ static void keep_and_write(struct piece *p)
         else
             p->result = -ENOMEM;
     }
-    if (p->tail_bytes && !(a->fresh && reads_zero(node, after,
-                                                  p->tail_bytes))) {
+    if (p->tail_bytes && !(fresh && reads_zero(node, after, p->tail_bytes))) {
         p->tail = block_file_memory(file, p->tail_bytes);
         if (p->tail)
             read_kept(p, &p->tail_op, &p->tail_iov, p->tail, after,
@@ -210,7 +213,7 @@ static void keep_and_write(struct piece *p)
 static gboolean is_sound(struct piece *p)
 {
     const struct tn_allocation *a = &p->allocation;
-    uint64_t cluster = p->op->node->info.cluster_bytes;
+    uint64_t cluster = MAX(p->op->node->info.cluster_bytes, 512u);
 
     return node_file(p->op->node, a->file) && a->offset <= p->cursor &&
            p->cursor - a->offset < cluster && a->at <= (uint64_t)INT64_MAX / 2 &&
@@ -225,6 +228,10 @@ static void allocate(struct piece *p, uint64_t bytes)
 
     if (node->frozen) {
         piece_park(p);
+        return;
+    }
+    if (!node->fmt.allocate) { /* it said that everything is in place */
+        piece_end(p, -EIO);
         return;
     }
     p->allocation = (struct tn_allocation){.size = sizeof p->allocation};
@@ -279,8 +286,7 @@ static void map_step(struct piece *p)
             allocate(p, run);
             return;
         }
-        op_transfer(p->op, AIO_WRITE, extents[0].file, extents[0].at,
-                    extents[0].offset, extents[0].bytes);
+        op_transfer(p->op, AIO_WRITE, &extents[0]);
         p->cursor += extents[0].bytes;
     }
     piece_end(p, 0);
@@ -322,7 +328,7 @@ static void granted(struct range_lock *lock)
 
 static void piece_start(struct block_op *op, uint64_t offset, uint64_t end)
 {
-    uint64_t cluster = op->node->info.cluster_bytes;
+    uint64_t cluster = MAX(op->node->info.cluster_bytes, 512u);
     struct piece *p = g_new0(struct piece, 1);
 
     p->op = op;
@@ -351,8 +357,7 @@ static void write_extents(struct block_op *op, const struct tn_extent *extents,
 
         if (in_place(&extents[i])) {
             op->cursor += extents[i].bytes;
-            op_transfer(op, AIO_WRITE, extents[i].file, extents[i].at, start,
-                        extents[i].bytes);
+            op_transfer(op, AIO_WRITE, &extents[i]);
             i++;
             continue;
         }

@@ -42,12 +42,19 @@ void block_op_start(struct block_op *op)
     op->cursor = op->offset;
     op->pending = 1;
     op->result = 0;
+    if ((op->node->info.flags & TN_FORMAT_TRACKS_WRITES) &&
+        op->node->fmt.written && op->op != TN_DISK_READ &&
+        op->op != TN_DISK_FLUSH)
+        op->node->fmt.written(op->node->host.self, op->offset, op->bytes);
     switch (op->op) {
     case TN_DISK_READ:
         op_read(op);
         break;
     case TN_DISK_WRITE:
-        op_write(op);
+        if (op->flags & BLOCK_OP_COMPRESS)
+            op_compress(op);
+        else
+            op_write(op);
         break;
     case TN_DISK_FLUSH:
         op->waiter.done = flushed;
@@ -81,8 +88,8 @@ static void part_done(struct file_io *io, int result)
     block_op_put(op, result);
 }
 
-void op_transfer(struct block_op *op, uint32_t aio_op, uint32_t file,
-                 uint64_t at, uint64_t offset, uint64_t bytes)
+void op_transfer(struct block_op *op, uint32_t aio_op,
+                 const struct tn_extent *extent)
 {
     struct part *part =
         g_malloc(sizeof *part + (op->n_iov + 1) * sizeof(struct iovec));
@@ -90,17 +97,18 @@ void op_transfer(struct block_op *op, uint32_t aio_op, uint32_t file,
     part->op = op;
     part->epoch = node_epoch_enter(op->node);
     part->io = (struct file_io){
-        .file = node_file(op->node, file),
+        .file = node_file(op->node, extent->file),
         .op = aio_op,
-        .n_iov = iov_cut(op->iov, op->n_iov, offset - op->offset, bytes,
-                         part->iov),
+        .n_iov = iov_cut(op->iov, op->n_iov, extent->offset - op->offset,
+                         extent->bytes, part->iov),
         .iov = part->iov,
-        .offset = at,
-        .bytes = bytes,
+        .offset = extent->at,
+        .bytes = extent->bytes,
         .done = part_done,
     };
     block_op_get(op);
-    block_file_submit(&part->io);
+    node_submit_data(op->node, &part->io, extent->offset,
+                     (extent->flags & TN_EXTENT_ENCRYPTED) != 0);
 }
 
 /* ---- compressed extents ---- */

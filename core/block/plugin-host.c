@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/block/secret.h"
+
 static struct plugin_host *of(struct tn_host *host)
 {
     return (struct plugin_host *)host;
@@ -140,8 +142,14 @@ static const void *service(struct tn_host *host, const char *id)
         return &log_service;
     if (id && !strcmp(id, TN_HOST_PROPS))
         return &props_service;
-    if (id && !strcmp(id, TN_HOST_IMAGE) && of(host)->node)
+    if (id && !strcmp(id, TN_HOST_SECRET))
+        return &block_secret_service;
+    if (id && !strcmp(id, TN_HOST_IMAGE) &&
+        of(host)->entry->info.kind == TN_KIND_FORMAT)
         return &block_image_service;
+    if (id && !strcmp(id, TN_HOST_CHILD) &&
+        of(host)->entry->info.kind == TN_KIND_PROTOCOL)
+        return &block_child_service;
     return NULL;
 }
 
@@ -171,7 +179,8 @@ static int32_t make_defaults(struct plugin_host *host, struct tn_error *error)
 int32_t plugin_host_init(struct plugin_host *host,
                          struct tn_component_entry *entry,
                          const struct tn_value *values, const char *id,
-                         struct block_node *node, struct tn_error *error)
+                         struct block_context *context,
+                         struct tn_error *error)
 {
     int32_t rc;
 
@@ -180,7 +189,7 @@ int32_t plugin_host_init(struct plugin_host *host,
     host->entry = entry;
     host->values = values;
     host->log.name = id;
-    host->node = node;
+    host->context = context;
     rc = tn_component_load(entry, error);
     if (!rc && !values)
         rc = make_defaults(host, error);

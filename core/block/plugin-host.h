@@ -16,6 +16,8 @@
 #include "core/util/error.h"
 #include "core/util/log.h"
 
+struct block_context;
+struct block_file;
 struct block_node;
 
 struct plugin_host {
@@ -25,15 +27,19 @@ struct plugin_host {
     struct tn_value *defaults;     /* if the caller gave none */
     void *self;
     struct tn_log_source log;
-    struct block_node *node; /* NULL: a protocol */
+    struct block_context *context;
+    struct block_node *node; /* of a format, or NULL */
+    struct block_file *file; /* of a protocol, or NULL: nothing is open */
 };
 
 /* Load, create and configure. VALUES NULL: all properties have their
- * defaults. ID names it in messages and must outlive it. */
+ * defaults. ID names it in messages and must outlive it. The caller sets node
+ * or file before it calls more of the plugin. */
 int32_t plugin_host_init(struct plugin_host *host,
                          struct tn_component_entry *entry,
                          const struct tn_value *values, const char *id,
-                         struct block_node *node, struct tn_error *error);
+                         struct block_context *context,
+                         struct tn_error *error);
 void plugin_host_clear(struct plugin_host *host);
 /* The interface copied into a zeroed table of BYTES; FALSE: not offered. */
 gboolean plugin_host_interface(struct plugin_host *host, const char *id,
@@ -42,5 +48,6 @@ gboolean plugin_host_interface(struct plugin_host *host, const char *id,
 int32_t plugin_result(const struct plugin_host *host, int64_t result);
 
 extern const struct tn_image block_image_service;
+extern const struct tn_children block_child_service;
 
 #endif

@@ -8,18 +8,20 @@
 
 #define HEADER_BYTES 4096u
 
-static uint32_t ask(struct tn_component_entry *entry, const uint8_t *header,
-                    uint32_t bytes, uint64_t length)
+static uint32_t ask(const struct block_file *file,
+                    struct tn_component_entry *entry, const uint8_t *header,
+                    uint32_t bytes)
 {
     struct plugin_host host;
     struct tn_format format;
     uint32_t sure = 0;
 
-    if (plugin_host_init(&host, entry, NULL, entry->info.id, NULL, NULL))
+    if (plugin_host_init(&host, entry, NULL, entry->info.id, file->context,
+                         NULL))
         return 0;
     if (plugin_host_interface(&host, TN_FORMAT, &format, sizeof format) &&
         format.probe)
-        sure = format.probe(header, bytes, length);
+        sure = format.probe(header, bytes, file->length);
     plugin_host_clear(&host);
     return sure;
 }
@@ -43,7 +45,7 @@ int32_t probe_format(struct tn_registry *registry, struct block_file *file,
 
         if (entry->info.kind != TN_KIND_FORMAT)
             continue;
-        sure = ask(entry, header, bytes, file->length);
+        sure = ask(file, entry, header, bytes);
         if (sure > best) {
             best = sure;
             *format = entry;

@@ -359,6 +359,9 @@ struct tn_encode {
 #define TN_FORMAT_DIRTY 0x200u
 /* Units are only ever appended, in order, once each: streamOptimized. */
 #define TN_FORMAT_SEQUENTIAL 0x400u
+/* Every extent is DATA and WRITABLE: allocate() is not needed, nor a cluster
+ * size. */
+#define TN_FORMAT_IN_PLACE 0x800u
 
 /* What open() found. Texts are UTF-8 as far as the image's are. */
 struct tn_image_info {
