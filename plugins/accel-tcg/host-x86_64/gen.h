@@ -89,7 +89,9 @@ struct tcg_host {
     const uint8_t *enter;   /* uint32_t enter(cpu, code) */
     const uint8_t *leave_c; /* void leave_c(cpu, reason) */
     const uint8_t *leave;   /* back to enter()'s caller with eax */
-    const uint8_t *slow_load, *slow_store, *slow_eval;
+    /* C functions called with every register kept. */
+    const uint8_t *slow_load, *slow_store, *slow_eval, *slow_atomic, *slow_cas,
+        *slow_load_ex, *slow_store_ex;
     const uint8_t *call;    /* C function in rax, arguments in the frame */
     const uint8_t *eval;    /* operation at rax */
     const uint8_t *exit_link; /* link in rax; pc from it */
@@ -294,14 +296,21 @@ void spill_xmm(struct gen *g, uint32_t x);
 /* x-analyse.c */
 bool analyse(struct gen *g);
 
-/* x-int.c, x-mem.c, x-control.c, x-call.c, x-fp.c: false if they do not do
+/* x-int.c, x-mem.c, x-atomic.c, x-control.c, x-call.c, x-fp.c: false if they do not do
  * this operation. */
 bool gen_int(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_mem(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_atomic(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_control(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_call(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_fp(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 void gen_eval(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+/* x-mem.c */
+/* The address with displacement D in a register. */
+uint32_t gen_address(struct gen *g, const struct tn_ir_op *o, int32_t d);
+/* Look VA up in the TLB; leaves the addend in S1. C gets the jumps. */
+void gen_probe(struct gen *g, struct cold *c, uint32_t va, uint32_t mo,
+               uint32_t tag_offset, uint32_t s1, uint32_t s2);
 /* x-compare.c */
 bool gen_setcc(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_select(struct gen *g, uint32_t i, const struct tn_ir_op *o);
@@ -315,11 +324,12 @@ uint32_t gen_compare(struct gen *g, uint32_t type, uint32_t cc, uint32_t a,
 struct cold *add_cold(struct gen *g, uint32_t kind);
 void gen_cold(struct gen *g);
 void gen_cold_mem(struct gen *g, struct cold *c);
+void gen_cold_atomic(struct gen *g, struct cold *c);
 void gen_cold_fp(struct gen *g, struct cold *c);
 void add_site(struct gen *g);
 void gen_entry(struct gen *g);
 
-enum { COLD_LOAD, COLD_STORE, COLD_LINK, COLD_REQUEST, COLD_DEAD, COLD_REG,
+enum { COLD_LOAD, COLD_STORE, COLD_ATOMIC, COLD_LINK, COLD_REQUEST, COLD_DEAD, COLD_REG,
        COLD_FP };
 enum { DATA_REG, DATA_IMM, DATA_XMM };
 

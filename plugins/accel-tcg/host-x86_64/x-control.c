@@ -286,6 +286,8 @@ void gen_cold(struct gen *g)
 
         if (c->kind == COLD_LOAD || c->kind == COLD_STORE)
             gen_cold_mem(g, c);
+        else if (c->kind == COLD_ATOMIC)
+            gen_cold_atomic(g, c);
         else if (c->kind == COLD_FP)
             gen_cold_fp(g, c);
         else

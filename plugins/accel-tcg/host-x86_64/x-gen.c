@@ -120,7 +120,7 @@ static void gen_op(struct gen *g, uint32_t i)
         break;
     default:
         if (!gen_control(g, i, o) && !gen_mem(g, i, o) && !gen_int(g, i, o) &&
-            !gen_call(g, i, o) && !gen_fp(g, i, o))
+            !gen_atomic(g, i, o) && !gen_call(g, i, o) && !gen_fp(g, i, o))
             gen_eval(g, i, o);
         break;
     }

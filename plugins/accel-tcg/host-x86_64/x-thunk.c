@@ -192,6 +192,10 @@ void make_thunks(struct tcg *t, struct tcg_host *h)
     h->slow_load = make_slow(t, h, &a, (const void *)tcg_load);
     h->slow_store = make_slow(t, h, &a, (const void *)tcg_store);
     h->slow_eval = make_slow(t, h, &a, (const void *)tcg_eval);
+    h->slow_atomic = make_slow(t, h, &a, (const void *)tcg_atomic);
+    h->slow_cas = make_slow(t, h, &a, (const void *)tcg_cas);
+    h->slow_load_ex = make_slow(t, h, &a, (const void *)tcg_load_ex);
+    h->slow_store_ex = make_slow(t, h, &a, (const void *)tcg_store_ex);
     make_call(t, h, &a);
     make_exits(t, h, &a);
     t->thunk_bytes = (uint64_t)(a.p - t->code_rw);
