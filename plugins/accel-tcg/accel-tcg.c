@@ -78,7 +78,7 @@ static void tcg_vcpu_changed(void *self, struct tn_cpu *cpu)
     (void)self;
     tlb_flush_all(tc);
     tc->halted = false;
-    cpu->accel_hot[HOT_LINK] = 0;
+    cpu->accel_hot[HOT_LEFT] = 0;
     cpu->accel_hot[HOT_RES_ADDR] = UINT64_MAX;
 }
 
@@ -109,8 +109,10 @@ static void flush_each(struct tcg *t, void *opaque)
 {
     (void)opaque;
     for (uint32_t i = 0; i < t->n_cpus; i++)
-        if (t->cpus[i])
+        if (t->cpus[i]) {
+            t->cpus[i]->ram.size = 0;
             tlb_flush_all(t->cpus[i]);
+        }
 }
 
 static void tcg_map_changed(void *self)

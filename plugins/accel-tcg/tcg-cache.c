@@ -54,13 +54,13 @@ int32_t cache_init(struct tcg *t, struct tn_error *error)
 static void free_mappings(struct tcg *t)
 {
     for (uint32_t i = 0; t->mappings && i < MAPPING_BUCKETS; i++) {
-        struct tcg_mapping *m = t->mappings[i], *next;
+        struct tcg_mapping *m = atomic_load(&t->mappings[i]), *next;
 
         for (; m; m = next) {
             next = m->next;
             free(m);
         }
-        t->mappings[i] = NULL;
+        atomic_store(&t->mappings[i], NULL);
     }
 }
 
@@ -83,7 +83,7 @@ void cache_fini(struct tcg *t)
     for (uint64_t i = 0; t->chunks && i < t->n_chunks; i++)
         t->chunks[i].pinned = false;
     free_chunks(t);
-    free(t->mappings);
+    free((void *)t->mappings);
     free(t->chunks);
     free((void *)t->hash);
     free(t->pages);
@@ -98,25 +98,38 @@ void cache_fini(struct tcg *t)
     t->code_fd = -1;
 }
 
+static struct tcg_mapping *find_mapping(struct tcg_mapping *m,
+                                        uint64_t va_page, uint64_t ram_page)
+{
+    while (m && (m->va_page != va_page || m->ram_page != ram_page))
+        m = m->next;
+    return m;
+}
+
+/* Mappings are added at the head and stay until the cache is emptied: they
+ * are looked up without the lock. */
 uint32_t cache_mapping(struct tcg *t, uint64_t va_page, uint64_t ram_page)
 {
-    uint64_t h = (va_page >> PAGE_BITS) * 0x9e3779b97f4a7c15ull ^
-                 ram_page * 0xc2b2ae3d27d4eb4full;
-    struct tcg_mapping **head = &t->mappings[h >> 40 & (MAPPING_BUCKETS - 1)];
-    struct tcg_mapping *m;
-    uint32_t id = 0;
+    uint64_t h = ((va_page >> PAGE_BITS) * 0xc2b2ae3d27d4eb4full ^ ram_page) *
+                 0x9e3779b97f4a7c15ull;
+    _Atomic(struct tcg_mapping *) *head =
+        &t->mappings[h >> 40 & (MAPPING_BUCKETS - 1)];
+    struct tcg_mapping *first =
+        atomic_load_explicit(head, memory_order_acquire);
+    struct tcg_mapping *m = find_mapping(first, va_page, ram_page);
+    uint32_t id;
 
-    pthread_mutex_lock(&t->translate_lock);
-    for (m = *head; m; m = m->next)
-        if (m->va_page == va_page && m->ram_page == ram_page)
-            break;
-    if (!m && (m = malloc(sizeof *m)) != NULL) {
-        *m = (struct tcg_mapping){*head, va_page, ram_page,
-                                  t->next_mapping++};
-        *head = m;
-    }
     if (m)
-        id = m->id;
+        return m->id;
+    pthread_mutex_lock(&t->translate_lock);
+    first = atomic_load_explicit(head, memory_order_relaxed);
+    m = find_mapping(first, va_page, ram_page);
+    if (!m && (m = malloc(sizeof *m)) != NULL) {
+        *m = (struct tcg_mapping){first, va_page, ram_page,
+                                  t->next_mapping++};
+        atomic_store_explicit(head, m, memory_order_release);
+    }
+    id = m ? m->id : 0;
     pthread_mutex_unlock(&t->translate_lock);
     return id;
 }
@@ -421,7 +434,7 @@ static void empty(struct tcg *t, void *opaque)
             continue;
         memset(&tc->arena, 0, sizeof tc->arena);
         tc->chunk = NULL;
-        tc->cpu->accel_hot[HOT_LINK] = 0;
+        tc->cpu->accel_hot[HOT_LEFT] = 0;
         tlb_flush_all(tc); /* numbers of mappings are gone */
         jumps_clear(tc);
     }

@@ -87,6 +87,7 @@ static void describe(struct tcg_cpu *tc, struct tcg_unit *u,
     u->ram_page[1] = two ? f->page[1].ram_page : UINT64_MAX;
     u->exec_id[0] = f->id[0];
     u->exec_id[1] = two ? f->id[1] : 0;
+    u->dead = tc->one_insn; /* run once, never found again */
 }
 
 /* Decode at most MAX instructions. 0, or a negative errno. */

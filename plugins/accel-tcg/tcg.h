@@ -37,8 +37,9 @@
 #define LARGE_BITS 4096u
 #define N_SPACES 4u
 #define N_JUMP_CACHES 6u
-#define JUMP_BITS 12
+#define JUMP_BITS 14
 #define JUMP_ENTRIES (1u << JUMP_BITS)
+#define JUMP_FOLD 12 /* index: pc ^ pc >> this */
 #define MAX_OPS 2048u
 #define UNIT_INSNS 48u
 #define HASH_BITS 19
@@ -112,21 +113,22 @@ struct tcg_link {
 };
 
 struct tcg_unit {
-    struct tcg_unit *next;         /* in its hash chain */
-    struct tcg_unit *page_next[2]; /* in its pages' lists */
+    /* What a lookup reads comes first. */
+    struct tcg_unit *next; /* in its hash chain */
     uint64_t pc;
     uint64_t key;
-    uint64_t ram_page[2]; /* second: UINT64_MAX if it lies in one page */
-    uint64_t granules[2]; /* 64-byte pieces of those pages it was made from */
     uint32_t exec_id[2];
+    _Atomic uint32_t dead;
+    uint32_t dead_stub; /* offset from body of the way to the run loop */
+    uint64_t ram_page[2]; /* second: UINT64_MAX if it lies in one page */
+    uint8_t *body;        /* executable address */
+    struct tcg_unit *page_next[2]; /* in its pages' lists */
+    uint64_t granules[2]; /* 64-byte pieces of those pages it was made from */
     uint32_t n_bytes;
     uint32_t n_insns;
     uint32_t n_sites;
     uint32_t n_links;
     uint32_t code_bytes;
-    uint32_t dead_stub; /* offset from body of the way to the run loop */
-    _Atomic uint32_t dead;
-    uint8_t *body; /* executable address */
     struct tcg_site *sites;
     struct tcg_link *links;
 };
@@ -174,6 +176,7 @@ struct tcg_cpu {
     struct jump_cache *jumps;
     struct jump_cache *jump_caches[N_JUMP_CACHES];
     uint64_t use_counter;
+    struct tn_backing ram; /* the last one found; size 0: none */
     struct tcg_arena arena;
     struct tcg_chunk *chunk;
     struct tn_exception exception;
@@ -205,7 +208,8 @@ enum {
     HOT_JUMPS,    /* current jump cache */
     HOT_RETURN,   /* host address a C function was called from */
     HOT_STACK,    /* stack pointer of the run loop */
-    HOT_LINK,     /* struct tcg_link that left, or 0 */
+    HOT_LEFT,     /* LEAVE_LINK: struct tcg_link that left, LEAVE_DEAD: the
+                     struct tcg_unit; or 0 */
     HOT_RES_ADDR, /* LOAD_EX: reserved address, ~0: none */
     HOT_RES_VALUE,
     HOT_MXCSR, /* two words: store here, load from here */
@@ -264,7 +268,7 @@ struct tcg {
     struct tcg_page *pages; /* a page of RAM each */
     _Atomic uint8_t *writers; /* 0 none, vCPU index + 1, 255 several */
     uint64_t n_pages;
-    struct tcg_mapping **mappings;
+    _Atomic(struct tcg_mapping *) *mappings;
     uint32_t next_mapping;
     struct tcg_host *codegen; /* the host CPU's part */
     /* exclusive sections */
@@ -353,6 +357,8 @@ __attribute__((noreturn)) void tcg_raise(struct tn_cpu *cpu, const struct tn_exc
 extern const struct tn_cpu_services tcg_services;
 
 /* tcg-tlb.c: spaces and their TLBs. */
+/* What is behind a physical address. */
+const struct tn_backing *tlb_backing(struct tcg_cpu *tc, uint64_t pa);
 bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
                    uint32_t mode, struct tcg_place *p, struct tn_exception *e);
 /* The entry for VA, from the victims if need be, or NULL. */

@@ -144,7 +144,7 @@ static void leave_for(struct tcg *t, struct tcg_host *h, struct as *a,
 static void make_exits(struct tcg *t, struct tcg_host *h, struct as *a)
 {
     h->exit_link = here(t, a);
-    as_store(a, hot_field(HOT_LINK), RAX, true);
+    as_store(a, hot_field(HOT_LEFT), RAX, true);
     as_load(a, RDX, mem_at(RAX, offsetof(struct tcg_link, pc)), true);
     leave_for(t, h, a, LEAVE_LINK);
     h->exit_jump = here(t, a);
@@ -153,6 +153,7 @@ static void make_exits(struct tcg *t, struct tcg_host *h, struct as *a)
     as_load(a, RDX, mem_at(RAX, offsetof(struct tcg_unit, pc)), true);
     leave_for(t, h, a, LEAVE_REQUEST);
     h->exit_dead = here(t, a);
+    as_store(a, hot_field(HOT_LEFT), RAX, true);
     as_load(a, RDX, mem_at(RAX, offsetof(struct tcg_unit, pc)), true);
     leave_for(t, h, a, LEAVE_DEAD);
     h->exit_sync = here(t, a);
