@@ -222,6 +222,8 @@ static int32_t tcg_attach(void *self, const struct tn_target *target,
     if (!t->cpus)
         return tn_fail(t->host, error, -ENOMEM, "out of memory");
     t->n_cpus = n_cpus;
+    if (t->log & (LOG_GUEST | LOG_HOST))
+        list_init(t);
     r = cache_init(t, error);
     return r < 0 ? r : host_init(t, error);
 }
@@ -250,6 +252,7 @@ static void tcg_destroy(void *self)
 
     host_fini(t);
     cache_fini(t);
+    list_fini(t);
     free(t->cpus);
     if (t->log_file && t->log_file != stderr)
         fclose(t->log_file);

@@ -144,7 +144,7 @@ static int attempt(struct tcg_cpu *tc, struct fetch *f, uint32_t max,
     if (made)
         return made;
     cache_note(tc, u);
-    log_unit(tc, u);
+    log_unit(tc, u, fetch_code, f);
     tc->n_units++;
     tc->n_insns += u->n_insns;
     if (!tc->one_insn && !cache_add(tc, u, f->version))

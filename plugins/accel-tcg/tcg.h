@@ -255,6 +255,7 @@ struct tcg {
     uint32_t flush_every;
     uint32_t log;
     FILE *log_file;
+    struct tcg_lister *lister;
     FILE *perf_map;
     /* code cache */
     int code_fd;
@@ -459,8 +460,19 @@ void host_fp_begin(struct tcg_cpu *tc);
 void host_fp_end(struct tcg_cpu *tc);
 uint32_t host_fp_flags(struct tcg_cpu *tc, bool clear);
 
+/* tcg-list.c */
+void list_init(struct tcg *t); /* after attaching; without it only bytes */
+void list_fini(struct tcg *t);
+void list_guest_insn(struct tcg *t, uint64_t pc, const uint8_t *code,
+                     uint32_t bytes);
+void list_host(struct tcg *t, const uint8_t *code, uint32_t bytes);
+
 /* tcg-log.c */
-void log_unit(struct tcg_cpu *tc, struct tcg_unit *u);
+/* READ copies guest code: the decoder's own reader. */
+void log_unit(struct tcg_cpu *tc, struct tcg_unit *u,
+              int32_t (*read)(void *opaque, uint64_t va, uint32_t bytes,
+                              void *buffer),
+              void *opaque);
 /* How often what happened on one vCPU. */
 void log_statistics(struct tcg_cpu *tc);
 

@@ -10,7 +10,9 @@
  */
 #include "test-frame.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OP_ADD = 1, OP_JUMP, OP_LOAD, OP_STORE, OP_TRAP, OP_JUMP_REG, OP_HALT };
 
@@ -358,6 +360,45 @@ static void without_links_the_same_happens(void **state)
     frame_free(f);
 }
 
+static bool file_has(const char *path, const char *text)
+{
+    char buffer[65536];
+    FILE *f = fopen(path, "r");
+    size_t n;
+
+    assert_non_null(f);
+    n = fread(buffer, 1, sizeof buffer - 1, f);
+    buffer[n] = 0;
+    fclose(f);
+    return strstr(buffer, text) != NULL;
+}
+
+static void the_log_lists_guest_ir_and_host_code(void **state)
+{
+    char path[] = "/tmp/tenon-test-log-XXXXXX";
+    int fd = mkstemp(path);
+    struct frame *f = frame_new();
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    f->decode = decode;
+    f->log_file = path;
+    frame_start(f);
+    PUT(f, CODE, "\1\5\5\1");
+    frame_run(f, CODE);
+    assert_true(file_has(path, "unit 0x2000 key 0x0: 2 instructions"));
+    assert_true(file_has(path, "2000: 01 05"));
+    assert_true(file_has(path, "2002: 05 01"));
+    assert_true(file_has(path, "EXIT_TRAP"));
+    assert_true(file_has(path, ": 41 83 ")); /* the poll: cmp [r14-128], 0 */
+#ifdef HAVE_CAPSTONE
+    assert_true(file_has(path, "cmp dword ptr [r14"));
+#endif
+    frame_free(f);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_fetch_fault_is_an_exception_at_its_address),
         cmocka_unit_test(halting_ends_with_an_interrupt),
         cmocka_unit_test(without_links_the_same_happens),
+        cmocka_unit_test(the_log_lists_guest_ir_and_host_code),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
