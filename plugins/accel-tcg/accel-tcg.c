@@ -252,6 +252,7 @@ static void tcg_destroy(void *self)
 
     host_fini(t);
     cache_fini(t);
+    gdb_forget(t);
     list_fini(t);
     free(t->cpus);
     if (t->log_file && t->log_file != stderr)
@@ -304,6 +305,7 @@ static int32_t tcg_configure(void *self, struct tn_error *error)
     t->cache_size = p->get_uint(t->host, "cache-size");
     t->max_insns = (uint32_t)p->get_uint(t->host, "max-insns");
     t->chain = p->get_uint(t->host, "chain") != 0;
+    t->gdb_symbols = p->get_uint(t->host, "gdb-symbols") != 0;
     t->verify = p->get_uint(t->host, "verify") != 0;
     t->flush_every = (uint32_t)p->get_uint(t->host, "cache-flush-every");
     r = read_log(t, p, error);
@@ -345,9 +347,9 @@ TN_PLUGIN_INFO(plugin_info) = {
              .summary = "dynamic translator"},
 };
 
-TN_COMPONENT_INFO(component_info, 8) = {
+TN_COMPONENT_INFO(component_info, 9) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, component_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_ACCEL, 8),
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_ACCEL, 9),
              .flags = TN_COMPONENT_PARALLEL, .id = "tcg",
              .summary = "Translates guest code to code of this host"},
     .properties =
@@ -373,6 +375,10 @@ TN_COMPONENT_INFO(component_info, 8) = {
             {.name = "perf-map", .type = TN_PROP_BOOL,
              .default_value = "false",
              .doc = "Write /tmp/perf-PID.map for perf(1)"},
+            {.name = "gdb-symbols", .type = TN_PROP_BOOL,
+             .default_value = "false",
+             .doc = "Tell a debugger of this process the names of "
+                    "translations"},
         },
 };
 

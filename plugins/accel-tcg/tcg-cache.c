@@ -426,6 +426,7 @@ static void empty(struct tcg *t, void *opaque)
     free_mappings(t);
     pin_chunks(t);
     free_chunks(t);
+    gdb_forget(t);
     atomic_store(&t->chunk_next, 0);
     for (uint32_t i = 0; i < t->n_cpus; i++) {
         struct tcg_cpu *tc = t->cpus[i];

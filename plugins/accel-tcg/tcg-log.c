@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the `log` and `perf-map` properties write about each unit. */
+/* What the properties log, perf-map and gdb-symbols tell about each unit. */
 #include "tcg.h"
 
 /* The instructions in the order they were decoded; exits that stand behind
@@ -38,6 +38,8 @@ void log_unit(struct tcg_cpu *tc, struct tcg_unit *u,
                 u->code_bytes + CHECKED_BYTES, (unsigned long long)u->pc);
         fflush(t->perf_map);
     }
+    if (t->gdb_symbols)
+        gdb_add(t, u);
     if (!(t->log & (LOG_GUEST | LOG_IR | LOG_HOST)))
         return;
     flockfile(t->log_file); /* a unit's parts stay together */

@@ -257,6 +257,8 @@ struct tcg {
     FILE *log_file;
     struct tcg_lister *lister;
     FILE *perf_map;
+    bool gdb_symbols;
+    struct tcg_symbols *symbols;
     /* code cache */
     int code_fd;
     uint8_t *code_rw, *code_rx;
@@ -466,6 +468,10 @@ void list_fini(struct tcg *t);
 void list_guest_insn(struct tcg *t, uint64_t pc, const uint8_t *code,
                      uint32_t bytes);
 void list_host(struct tcg *t, const uint8_t *code, uint32_t bytes);
+
+/* tcg-gdb.c: property gdb-symbols. */
+void gdb_add(struct tcg *t, const struct tcg_unit *u);
+void gdb_forget(struct tcg *t);
 
 /* tcg-log.c */
 /* READ copies guest code: the decoder's own reader. */
