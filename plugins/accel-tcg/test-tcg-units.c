@@ -373,6 +373,44 @@ static bool file_has(const char *path, const char *text)
     return strstr(buffer, text) != NULL;
 }
 
+/* AES_SUB has an integer type and no one to do it; the unit's other
+ * instructions run. */
+static int32_t decode_unknown(struct frame *f, struct tn_decode *d)
+{
+    uint64_t pc = d->pc;
+
+    (void)f;
+    for (uint32_t i = 0; i < d->max_insns; i++, pc += 2) {
+        tn_insn(d->unit, pc, 2);
+        d->unit->n_bytes += 2;
+        add_to_x0(d->unit, 1);
+        if (pc == CODE + 4) {
+            uint32_t v = tn_get(d->unit, TN_I64, REG_INT + 1);
+
+            v = tn_ir(d->unit, TN_OP_AES_SUB, TN_I64, 0, v, 0, 0);
+            tn_set(d->unit, TN_I64, REG_INT + 1, v);
+        }
+    }
+    tn_exit(d->unit, TN_OP_EXIT, pc, TN_HINT_JUMP, 0);
+    return 0;
+}
+
+static void an_operation_nobody_can_do_is_refused(void **state)
+{
+    struct frame *f = frame_new();
+
+    (void)state;
+    f->decode = decode_unknown;
+    frame_start(f);
+    f->state->pc = CODE;
+    f->state->x[1] = 99;
+    assert_int_equal(f->accel->run(f->tcg, f->cpu), TN_RUN_FAILED);
+    assert_int_equal(f->state->x[0], 2);
+    assert_int_equal(f->state->x[1], 99);
+    assert_int_equal(f->state->pc, CODE + 4);
+    frame_free(f);
+}
+
 static void the_log_lists_guest_ir_and_host_code(void **state)
 {
     char path[] = "/tmp/tenon-test-log-XXXXXX";
@@ -415,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_fetch_fault_is_an_exception_at_its_address),
         cmocka_unit_test(halting_ends_with_an_interrupt),
         cmocka_unit_test(without_links_the_same_happens),
+        cmocka_unit_test(an_operation_nobody_can_do_is_refused),
         cmocka_unit_test(the_log_lists_guest_ir_and_host_code),
     };
 

@@ -120,6 +120,7 @@ struct gen {
     uint32_t op;        /* being generated */
     uint32_t insn;      /* of it */
     bool failed;        /* out of slots: too complex */
+    const struct tn_ir_op *refused; /* an operation nobody here can do */
     struct val *val;
     uint32_t *canon;    /* value -> the one that stands for it */
     uint8_t *skip;      /* operation needs no code */
@@ -248,6 +249,8 @@ bool fp_inline(struct gen *g, uint32_t flags);
 
 /* x-gen.c: the unit is too complex. */
 void gen_fail(struct gen *g);
+/* ... or has an operation that cannot be done. */
+void gen_refuse(struct gen *g, const struct tn_ir_op *o);
 
 /* x-alloc.c */
 uint32_t alloc_temp(struct gen *g);
