@@ -275,14 +275,22 @@ void def_in(struct gen *g, uint32_t i, uint32_t reg);
 struct mem def_slot(struct gen *g, uint32_t i);
 /* Free what dies at this operation. */
 void end_uses(struct gen *g);
-void set_greg(struct gen *g, uint32_t r, uint32_t v);
-void forget_gregs(struct gen *g);
 void begin_block(struct gen *g);
-void preserve_alias(struct gen *g, uint32_t r, uint32_t until);
+void place_value(struct gen *g, uint32_t v, uint32_t reg);
+/* Put V's bits in REG, wherever they are. */
+void copy_value(struct gen *g, uint32_t v, uint32_t reg);
 static inline void lock_reg(struct gen *g, uint32_t r)
 {
     g->locked |= 1u << r;
 }
+
+/* x-gregs.c */
+void load_greg(struct gen *g, uint32_t dst, uint32_t r); /* zero-extended */
+void set_greg(struct gen *g, uint32_t r, uint32_t v);
+void forget_gregs(struct gen *g);
+/* R is about to change: keep its content if that is a value used after
+ * operation UNTIL. */
+void preserve_alias(struct gen *g, uint32_t r, uint32_t until);
 /* Remember that V is what guest register R holds. */
 void note_alias(struct gen *g, uint32_t r, uint32_t v);
 
@@ -314,6 +322,14 @@ uint32_t gen_address(struct gen *g, const struct tn_ir_op *o, int32_t d);
 /* Look VA up in the TLB; leaves the addend in S1. C gets the jumps. */
 void gen_probe(struct gen *g, struct cold *c, uint32_t va, uint32_t mo,
                uint32_t tag_offset, uint32_t s1, uint32_t s2);
+/* x-int.c: SRC's low bits of TYPE, extended to all of DST. */
+void gen_extend(struct gen *g, uint32_t dst, uint32_t src, uint32_t type,
+                bool sign);
+/* x-bits.c */
+bool gen_count(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_bswap(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_extract(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_resize(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 /* x-compare.c */
 bool gen_setcc(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_select(struct gen *g, uint32_t i, const struct tn_ir_op *o);
