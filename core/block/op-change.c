@@ -19,37 +19,137 @@ struct change {
     uint32_t kind;
 };
 
-/* ---- zeroes that are written ---- */
+/* ---- zeroes without a change of the map ---- */
 
+/* What of a range does not read as zeroes already is zeroed in the file where
+ * that may be written in place, else written. One piece after the other. */
 struct zeroes {
-    struct block_op op;
+    struct block_op op; /* of a write */
+    struct file_io io;  /* of the file's own zeroing */
     struct block_op *parent;
     struct iovec iov;
-    uint64_t end;
+    guint epoch;
+    uint64_t cursor, piece, end;
 };
 
 static void zeroes_next(struct zeroes *z);
 
-static void zeroes_done(struct block_op *op, int result)
+static void zeroes_end(struct zeroes *z, int result)
 {
-    struct zeroes *z = (struct zeroes *)op;
     struct block_op *parent = z->parent;
 
-    z->op.offset += z->op.bytes;
-    if (!result && z->op.offset < z->end) {
-        zeroes_next(z);
-        return;
-    }
     g_free(z->iov.iov_base);
     g_free(z);
     block_op_put(parent, result);
 }
 
+static void piece_done(struct zeroes *z, int result)
+{
+    if (result) {
+        zeroes_end(z, result);
+        return;
+    }
+    z->cursor += z->piece;
+    zeroes_next(z);
+}
+
+static void zeroes_written(struct block_op *op, int result)
+{
+    piece_done((struct zeroes *)op, result);
+}
+
+static void write_piece(struct zeroes *z)
+{
+    z->piece = MIN(z->piece, ZEROES_AT_ONCE);
+    if (!z->iov.iov_base)
+        z->iov.iov_base = g_malloc0(MIN(z->end - z->cursor, ZEROES_AT_ONCE));
+    z->iov.iov_len = z->piece;
+    z->op = (struct block_op){.node = z->parent->node,
+                              .op = TN_DISK_WRITE,
+                              .offset = z->cursor,
+                              .bytes = z->piece,
+                              .iov = &z->iov,
+                              .n_iov = 1,
+                              .done = zeroes_written};
+    block_op_start(&z->op);
+}
+
+static gboolean is_unsupported(int result)
+{
+    return result == -EOPNOTSUPP || result == -ENOTSUP || result == -ENODEV ||
+           result == -EINVAL || result == -ENOSYS;
+}
+
+static void file_zeroed(struct file_io *io, int result)
+{
+    struct zeroes *z = io->opaque;
+
+    node_epoch_leave(z->parent->node, z->epoch);
+    if (is_unsupported(result))
+        write_piece(z);
+    else
+        piece_done(z, result);
+}
+
+static void zero_file(struct zeroes *z, const struct tn_extent *e)
+{
+    struct block_op *parent = z->parent;
+    gboolean punch =
+        (parent->flags & TN_DISK_UNMAP) && parent->node->discard;
+
+    z->epoch = node_epoch_enter(parent->node);
+    z->io = (struct file_io){.file = node_file(parent->node, e->file),
+                             .op = punch ? AIO_PUNCH : AIO_ZERO,
+                             .offset = e->at,
+                             .bytes = e->bytes,
+                             .done = file_zeroed,
+                             .opaque = z};
+    block_file_submit(&z->io);
+}
+
+static gboolean reads_zero(const struct block_node *node,
+                           const struct tn_extent *e)
+{
+    return e->kind == TN_EXTENT_ZERO ||
+           (e->kind == TN_EXTENT_UNALLOCATED &&
+            (!node->backing || e->offset >= node->backing->info.bytes));
+}
+
+static void zeroes_resume(struct parked *parked)
+{
+    zeroes_next((struct zeroes *)parked);
+}
+
 static void zeroes_next(struct zeroes *z)
 {
-    z->op.bytes = MIN(z->end - z->op.offset, ZEROES_AT_ONCE);
-    z->iov.iov_len = z->op.bytes;
-    block_op_start(&z->op);
+    struct block_node *node = z->parent->node;
+    struct tn_extent e;
+
+    while (z->cursor < z->end) {
+        int32_t n = node_map(node, z->cursor, z->end - z->cursor, &e, 1);
+
+        if (n == -EAGAIN) {
+            z->op.parked.resume = zeroes_resume;
+            node_park(node, &z->op.parked);
+            return;
+        }
+        if (n < 0) {
+            zeroes_end(z, n);
+            return;
+        }
+        z->piece = e.bytes;
+        if (reads_zero(node, &e)) {
+            z->cursor += e.bytes;
+            continue;
+        }
+        if (e.kind == TN_EXTENT_DATA && (e.flags & TN_EXTENT_WRITABLE) &&
+            !(e.flags & TN_EXTENT_ENCRYPTED))
+            zero_file(z, &e);
+        else
+            write_piece(z);
+        return;
+    }
+    zeroes_end(z, 0);
 }
 
 static void write_zeroes(struct block_op *parent, uint64_t start, uint64_t end)
@@ -60,54 +160,40 @@ static void write_zeroes(struct block_op *parent, uint64_t start, uint64_t end)
         return;
     z = g_new0(struct zeroes, 1);
     z->parent = parent;
+    z->cursor = start;
     z->end = end;
-    z->iov.iov_base = g_malloc0(MIN(end - start, ZEROES_AT_ONCE));
-    z->op = (struct block_op){.node = parent->node,
-                              .op = TN_DISK_WRITE,
-                              .offset = start,
-                              .iov = &z->iov,
-                              .n_iov = 1,
-                              .done = zeroes_done};
     block_op_get(parent);
     zeroes_next(z);
 }
 
 /* ---- the file under a raw image ---- */
 
-struct pass {
+struct discard {
     struct file_io io;
     struct block_op *op;
 };
 
-static void pass_done(struct file_io *io, int result)
+static void discarded(struct file_io *io, int result)
 {
-    struct pass *pass = (struct pass *)io;
-    struct block_op *op = pass->op;
+    struct discard *discard = (struct discard *)io;
+    struct block_op *op = discard->op;
 
-    g_free(pass);
-    if (result && op->op == TN_DISK_DISCARD) {
-        result = 0; /* a hint */
-    } else if (result == -EOPNOTSUPP || result == -ENOTSUP ||
-               result == -ENODEV || result == -EINVAL || result == -ENOSYS) {
-        write_zeroes(op, op->offset, op->offset + op->bytes);
-        result = 0;
-    }
-    block_op_put(op, result);
+    (void)result; /* a hint */
+    g_free(discard);
+    block_op_put(op, 0);
 }
 
-static void change_file(struct block_op *op)
+static void discard_file(struct block_op *op)
 {
-    gboolean punch = op->op == TN_DISK_DISCARD ||
-                     ((op->flags & TN_DISK_UNMAP) && op->node->discard);
-    struct pass *pass = g_new0(struct pass, 1);
+    struct discard *discard = g_new0(struct discard, 1);
 
-    pass->op = op;
-    pass->io = (struct file_io){.file = node_file(op->node, 0),
-                                .op = punch ? AIO_PUNCH : AIO_ZERO,
-                                .offset = op->offset,
-                                .bytes = op->bytes,
-                                .done = pass_done};
-    block_file_submit(&pass->io);
+    discard->op = op;
+    discard->io = (struct file_io){.file = node_file(op->node, 0),
+                                   .op = AIO_PUNCH,
+                                   .offset = op->offset,
+                                   .bytes = op->bytes,
+                                   .done = discarded};
+    block_file_submit(&discard->io);
 }
 
 /* ---- the map ---- */
@@ -167,7 +253,7 @@ static void granted(struct range_lock *lock)
 
 static void change_map(struct block_op *op, uint64_t start, uint64_t end)
 {
-    uint64_t cluster = op->node->info.cluster_bytes;
+    uint64_t cluster = MAX(op->node->info.cluster_bytes, 512u);
     struct change *c = g_new0(struct change, 1);
 
     c->op = op;
@@ -200,8 +286,8 @@ void op_change(struct block_op *op)
         block_op_put(op, 0);
         return;
     }
-    if (node->pass) {
-        change_file(op);
+    if (node->pass && op->op == TN_DISK_DISCARD) {
+        discard_file(op);
         return;
     }
     if (!unit || !node->fmt.change) {

@@ -213,7 +213,7 @@ static void keep_and_write(struct piece *p)
 static gboolean is_sound(struct piece *p)
 {
     const struct tn_allocation *a = &p->allocation;
-    uint64_t cluster = p->op->node->info.cluster_bytes;
+    uint64_t cluster = MAX(p->op->node->info.cluster_bytes, 512u);
 
     return node_file(p->op->node, a->file) && a->offset <= p->cursor &&
            p->cursor - a->offset < cluster && a->at <= (uint64_t)INT64_MAX / 2 &&
@@ -228,6 +228,10 @@ static void allocate(struct piece *p, uint64_t bytes)
 
     if (node->frozen) {
         piece_park(p);
+        return;
+    }
+    if (!node->fmt.allocate) { /* it said that everything is in place */
+        piece_end(p, -EIO);
         return;
     }
     p->allocation = (struct tn_allocation){.size = sizeof p->allocation};
@@ -324,7 +328,7 @@ static void granted(struct range_lock *lock)
 
 static void piece_start(struct block_op *op, uint64_t offset, uint64_t end)
 {
-    uint64_t cluster = op->node->info.cluster_bytes;
+    uint64_t cluster = MAX(op->node->info.cluster_bytes, 512u);
     struct piece *p = g_new0(struct piece, 1);
 
     p->op = op;

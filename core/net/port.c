@@ -46,8 +46,8 @@ static void run_direction(struct tn_net_port *port, struct direction *d)
 
 static gboolean is_full(const struct lane *lane)
 {
-    return lane->queue.packets >= PORT_MAX_PACKETS ||
-           lane->queue.bytes >= PORT_MAX_BYTES;
+    return lane->queue.packets + lane->given_packets >= PORT_MAX_PACKETS ||
+           lane->queue.bytes + lane->given_bytes >= PORT_MAX_BYTES;
 }
 
 uint32_t port_put(struct tn_net_port *port, struct direction *d,
@@ -175,9 +175,13 @@ static gboolean run_lane(struct tn_net_port *port, struct direction *d,
         return TRUE;
     packet_queue_init(&batch);
     take_batch(lane, &batch);
+    lane->given_packets = batch.packets;
+    lane->given_bytes = batch.bytes;
     g_mutex_unlock(&port->lock);
     give_batch(port, d, queue, offloads, &batch);
     g_mutex_lock(&port->lock);
+    lane->given_packets = 0;
+    lane->given_bytes = 0;
     if (batch.first) {
         packet_queue_put_back(&lane->queue, &batch);
         /* unless it found room between saying 0 and now */

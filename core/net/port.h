@@ -24,6 +24,8 @@ struct lane {
     gboolean busy;         /* the receiver said 0 and has not called since */
     gboolean sender_waits; /* was told 0: tell it when there is room */
     uint32_t calls;        /* the receiver's "there is room again" */
+    uint32_t given_packets; /* taken out of the queue; may come back */
+    uint64_t given_bytes;
 };
 
 struct direction {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qcow2 for the tests that all formats share (tests/image/kind.h). */
+#include "tests/image/kind.h"
+
+static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-qcow2",
+                                      NULL};
+
+static const struct image_options options[] = {
+    {.ours = "cluster-size=4K", .reference = "cluster_size=4k"},
+    {.ours = "cluster-size=512", .reference = "cluster_size=512"},
+    {.ours = "extended-l2=on,cluster-size=16K",
+     .reference = "extended_l2=on,cluster_size=16k"},
+    {.ours = "compat=0.10", .reference = "compat=0.10"},
+    {.ours = "", .reference = "compat=1.1"},
+    {.ours = "cluster-size=2M", .reference = "cluster_size=2M"},
+    {.ours = "refcount-bits=1", .reference = "refcount_bits=1"},
+    {.ours = "refcount-bits=4,cluster-size=8K",
+     .reference = "refcount_bits=4,cluster_size=8k"},
+    {.ours = "refcount-bits=64,cluster-size=1K",
+     .reference = "refcount_bits=64,cluster_size=1k"},
+    {.ours = "lazy-refcounts=on", .reference = "lazy_refcounts=on"},
+    {.ours = "extended-l2=on", .reference = "extended_l2=on"},
+    {.ours = "compression-type=zstd", .reference = "compression_type=zstd"},
+    {.ours = "cluster-size=16K",
+     .reference = "cluster_size=16k",
+     .backing = 3u << 20},
+    {.ours = "compat=0.10", .reference = "compat=0.10", .backing = 6u << 20},
+    {.ours = "extended-l2=on",
+     .reference = "extended_l2=on",
+     .backing = 2u << 20},
+};
+
+static const struct image_kind qcow2 = {
+    .name = "qcow2",
+    .plugins = plugins,
+    .reference = "qcow2",
+    .abilities =
+        IMAGE_BACKING | IMAGE_REFERENCE_CHECKS | IMAGE_REFERENCE_WRITES,
+    .options = options,
+    .n_options = G_N_ELEMENTS(options),
+    .fuzz_options = 4,
+};
+
+IMAGE_KIND_TESTS(qcow2)

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the tests of image formats share. A format's own test file describes
+ * the format (struct image_kind) and ends with IMAGE_KIND_TESTS(kind): that is
+ * a program of the tests that apply to it:
+ *
+ *   history.c  random operations against a plain model and the reference tool
+ *   power.c    the image after a loss of power at any transfer
+ *   fuzz.c     damaged images: never worse than an error
+ *
+ * The same file compiled with -DTENON_LIBFUZZER is a libFuzzer target.
+ *
+ * Environment: TENON_TEST_OPERATIONS (each option set and maker),
+ * TENON_TEST_CRASHES and TENON_TEST_MUTATIONS (in all), TENON_TEST_SEED,
+ * TENON_TEST_ONLY=history|power|fuzz, TENON_TEST_OPTIONS (a part of an option
+ * set's text), TENON_TEST_KEEP (leave the files of a failure).
+ */
+#ifndef TENON_TESTS_IMAGE_KIND_H
+#define TENON_TESTS_IMAGE_KIND_H
+
+#include "core/block/block-test.h"
+
+#define IMAGE_CHECKS 0x1u     /* has check() */
+#define IMAGE_REPAIRS 0x2u    /* check() repairs all that it names */
+#define IMAGE_GROWS 0x4u      /* resize() */
+#define IMAGE_SHRINKS 0x8u
+#define IMAGE_SNAPSHOTS 0x10u /* internal ones */
+#define IMAGE_BACKING 0x20u
+#define IMAGE_READ_ONLY 0x40u /* is never written */
+/* What the reference tool can do with it. */
+#define IMAGE_REFERENCE_CHECKS 0x100u
+#define IMAGE_REFERENCE_WRITES 0x200u
+/* A crash may leave what only opening for writing brings in order (a log): the
+ * reference must repair instead of only check. */
+#define IMAGE_REPLAYS 0x400u
+
+/* One way to make an image. */
+struct image_options {
+    const char *ours;      /* "cluster-size=4K,compat=0.10", "" none; NULL: we
+                              do not make it */
+    const char *reference; /* its -o, "" none; NULL: it does not make it */
+    uint32_t without;      /* what of the kind's abilities it does not have */
+    uint64_t backing;      /* size of an image under it; 0 none */
+};
+
+struct image_kind {
+    const char *name;             /* the component */
+    const char *const *plugins;   /* ends with NULL; proto-file first */
+    const char *reference;        /* its name for it; NULL: does not know it */
+    const char *reference_create; /* options before -o ("-o force_size"); NULL */
+    uint32_t abilities;
+    uint64_t size_unit; /* sizes are multiples of it; 0: 512 */
+    const struct image_options *options;
+    guint n_options;
+    guint fuzz_options; /* only the first so many are seeds; 0: all */
+    /* Optional: makes the seeds of formats that nobody here writes. FALSE
+     * past the last. */
+    gboolean (*seed)(struct image_test *t, guint index);
+};
+
+enum image_maker { MADE_HERE, MADE_BY_REFERENCE };
+
+/* Begins a test of KIND. */
+void image_kind_init(struct image_test *t, const struct image_kind *kind,
+                     guint32 seed);
+/* A new image of BYTES at t->path, with a model; FALSE: MAKER does not make
+ * it. With options->backing the base and the model have content. */
+gboolean image_kind_make(struct image_test *t, const struct image_kind *kind,
+                         const struct image_options *options,
+                         enum image_maker maker, uint64_t bytes);
+/* Makes an image with OPTIONS "a=b,c=d". 0 or an errno. */
+int32_t image_create_with(struct image_test *t, const char *format,
+                          const char *options, const struct tn_create *create,
+                          struct tn_error *error);
+/* Must succeed. */
+void image_kind_open(struct image_test *t, const struct image_kind *kind,
+                     uint32_t flags);
+/* Without the backing image and whatever it costs. */
+int32_t image_open_alone(struct image_test *t, const char *format,
+                         uint32_t flags, struct tn_error *error);
+/* Around a call of node->fmt that may block, with no operation in flight. */
+const struct tn_format *image_calls_begin(struct image_test *t);
+void image_calls_end(struct image_test *t);
+/* check() of the open image; each message is shown if SHOW. */
+int32_t image_check(struct image_test *t, uint32_t repair, gboolean show,
+                    struct tn_check *result);
+/* The open image has no damage and, if told so, no leak. */
+void image_check_clean(struct image_test *t, gboolean leaks_allowed);
+/* The same of t->path, not open, by the reference tool. */
+void image_reference_check(struct image_test *t, const struct image_kind *kind,
+                           gboolean leaks_allowed);
+/* t->path, not open, has for the reference what the model has. */
+void image_reference_compare(struct image_test *t,
+                             const struct image_kind *kind);
+uint32_t image_able(const struct image_kind *kind,
+                    const struct image_options *options);
+guint64 image_environment(const char *name, guint64 otherwise);
+/* Is the option set wanted by TENON_TEST_OPTIONS? */
+gboolean image_wanted(const struct image_options *options);
+/* An operation that waits. */
+int32_t image_do(struct image_test *t, uint32_t op, uint32_t flags,
+                 uint64_t offset, uint64_t bytes, void *data);
+
+/* history.c, power.c, fuzz.c: cmocka tests. */
+void image_history_test(const struct image_kind *kind);
+void image_power_test(const struct image_kind *kind);
+void image_fuzz_test(const struct image_kind *kind);
+int image_fuzz_one(const struct image_kind *kind, const uint8_t *data,
+                   size_t bytes);
+int image_kind_main(const struct image_kind *kind);
+
+#ifdef TENON_LIBFUZZER
+#define IMAGE_KIND_TESTS(kind)                                                 \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);             \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)              \
+    {                                                                          \
+        return image_fuzz_one(&(kind), data, bytes);                           \
+    }
+#else
+#define IMAGE_KIND_TESTS(kind)                                                 \
+    int main(void)                                                             \
+    {                                                                          \
+        return image_kind_main(&(kind));                                       \
+    }
+#endif
+
+#endif
