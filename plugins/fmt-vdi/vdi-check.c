@@ -30,7 +30,11 @@ int32_t vdi_write_header(struct vdi *v)
 
     put_le32(v->header + VDI_AT_ALLOCATED, v->count);
     rc = v->image->pwrite(v->host, 0, 0, v->header, VDI_SECTOR);
-    return rc < 0 ? rc : v->image->flush(v->host);
+    if (rc == 0)
+        rc = v->image->flush(v->host);
+    if (rc == 0)
+        v->count_found = v->count;
+    return rc;
 }
 
 int32_t vdi_set_entry(struct vdi *v, uint32_t block, uint32_t entry)
@@ -200,6 +204,5 @@ int32_t vdi_check(void *self, struct tn_check *c, struct tn_error *error)
                             : v->data_at;
     if (rc < 0)
         return tn_fail(v->host, error, rc, "the image cannot be repaired");
-    v->count_found = v->count;
     return 0;
 }

@@ -146,7 +146,7 @@ static int32_t count_to(struct vdi *v, uint32_t count)
     put_le32(v->header + VDI_AT_ALLOCATED, count);
     rc = v->image->write(v->host, 0, 0, VDI_SECTOR, v->header);
     if (rc == 0)
-        v->count = count;
+        v->count = v->count_found = count;
     return rc;
 }
 

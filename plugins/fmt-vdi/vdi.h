@@ -58,7 +58,7 @@ struct vdi {
     uint64_t map_at, data_at;
     uint32_t blocks;
     uint32_t count;       /* blocks there are in the file */
-    uint32_t count_found; /* what the header said at open */
+    uint32_t count_found; /* what the header says */
     uint32_t *map;        /* host order */
     uint8_t *used;        /* a bit for each block below used_blocks */
     uint32_t used_blocks;
