@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define ALIGNMENT (1u << 20)
+#define MOST_ALIGNMENT (1u << 20)
 #define HEADER_BYTES 400u
 #define CHUNK (1u << 20) /* the map is written in pieces */
 
@@ -30,7 +30,7 @@ static int32_t lay_out(struct vdi *v, const struct tn_create *c,
                        struct layout *l, struct tn_error *error)
 {
     const struct tn_props *props = tn_service(v->host, TN_HOST_PROPS);
-    uint64_t block = props->get_uint(v->host, "block-size");
+    uint64_t block = props->get_uint(v->host, "block-size"), align;
 
     if (block < 4096 || block > 64u << 20 || block & (block - 1))
         return tn_fail(v->host, error, -EINVAL,
@@ -45,8 +45,8 @@ static int32_t lay_out(struct vdi *v, const struct tn_create *c,
         return tn_fail(v->host, error, -EFBIG,
                        "the disk is too large for blocks of %llu bytes",
                        (unsigned long long)block);
-    l->data_at = (VDI_SECTOR + l->blocks * 4 + ALIGNMENT - 1) / ALIGNMENT *
-                 ALIGNMENT;
+    align = block < MOST_ALIGNMENT ? block : MOST_ALIGNMENT;
+    l->data_at = (VDI_SECTOR + l->blocks * 4 + align - 1) / align * align;
     if (l->data_at > UINT32_MAX)
         return tn_fail(v->host, error, -EFBIG, "the disk is too large");
     l->mode = (uint32_t)props->get_uint(v->host, "preallocation");

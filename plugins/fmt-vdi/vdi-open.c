@@ -24,14 +24,12 @@ static int32_t bad(struct vdi *v, struct tn_error *error, const char *what)
 
 static int32_t check_geometry(struct vdi *v, struct tn_error *error)
 {
-    uint64_t map_end = v->map_at + (uint64_t)v->blocks * 4;
+    uint64_t map_end = v->map_at + (uint64_t)v->blocks * 4, data_end;
 
     if (v->map_at % VDI_SECTOR || v->map_at < VDI_SECTOR)
         return bad(v, error, "the block map is out of place");
     if (v->data_at % VDI_SECTOR || v->data_at < VDI_SECTOR)
         return bad(v, error, "the blocks are out of place");
-    if (v->data_at < map_end && v->map_at < v->data_at)
-        return bad(v, error, "the block map runs into the blocks");
     if (v->block < VDI_SECTOR || v->block > 64u << 20 ||
         v->block % VDI_SECTOR || v->extra % VDI_SECTOR ||
         v->extra > 64u << 20)
@@ -39,6 +37,9 @@ static int32_t check_geometry(struct vdi *v, struct tn_error *error)
     if (v->blocks > VDI_MAX_BLOCKS ||
         v->bytes > (uint64_t)v->blocks * v->block)
         return bad(v, error, "the number of blocks does not fit its size");
+    data_end = v->data_at + v->blocks * ((uint64_t)v->block + v->extra);
+    if (v->map_at < data_end && v->data_at < map_end)
+        return bad(v, error, "the block map and the blocks overlap");
     return 0;
 }
 

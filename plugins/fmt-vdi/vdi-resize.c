@@ -230,6 +230,8 @@ int32_t vdi_resize(void *self, uint64_t bytes, struct tn_error *error)
     if (bytes < v->bytes) {
         rc = shrink(v, bytes, (uint32_t)blocks, error);
     } else {
+        if (blocks < v->blocks)
+            blocks = v->blocks;
         rc = zero_tail(v);
         if (rc == 0)
             rc = grow(v, bytes, (uint32_t)blocks, error);
