@@ -409,6 +409,16 @@ static void pin_chunks(struct tcg *t)
     }
 }
 
+/* U and all that is found where U is. */
+static void forget(struct tcg *t, const struct tcg_unit *u)
+{
+    atomic_store(&t->hash[hash_of(u->pc, u->key, u->ram_page[0])], NULL);
+    for (uint32_t k = 0; k < pages_of(u); k++) {
+        t->pages[u->ram_page[k]].units = NULL;
+        t->pages[u->ram_page[k]].granules = 0;
+    }
+}
+
 static void empty(struct tcg *t, void *opaque)
 {
     (void)opaque;
@@ -416,13 +426,8 @@ static void empty(struct tcg *t, void *opaque)
         struct tcg_chunk *c = &t->chunks[n];
 
         for (uint32_t i = 0; i < atomic_load(&c->n_units); i++)
-            for (uint32_t k = 0; k < pages_of(c->units[i]); k++) {
-                t->pages[c->units[i]->ram_page[k]].units = NULL;
-                t->pages[c->units[i]->ram_page[k]].granules = 0;
-            }
+            forget(t, c->units[i]);
     }
-    for (uint32_t i = 0; i < 1u << HASH_BITS; i++)
-        atomic_store(&t->hash[i], NULL);
     free_mappings(t);
     pin_chunks(t);
     free_chunks(t);

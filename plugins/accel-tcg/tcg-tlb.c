@@ -260,7 +260,7 @@ static void fill(struct tcg_cpu *tc, const struct tn_walk *w,
             v->write = 1;
     } else if (e->read == none && e->write == none &&
                s->n_filled[mode] >= 0) {
-        if (s->n_filled[mode] < 128)
+        if (s->n_filled[mode] < MAX_FILLED)
             s->filled[mode][s->n_filled[mode]++] = (uint16_t)index;
         else
             s->n_filled[mode] = -1;

@@ -29,10 +29,11 @@
 #define PAGE_MASK (PAGE_SIZE - 1)
 
 #define N_MODES 16u
-#define TLB_BITS 11
+#define TLB_BITS 13
 #define TLB_ENTRIES (1u << TLB_BITS)
 #define EXEC_BITS 10
 #define EXEC_ENTRIES (1u << EXEC_BITS)
+#define MAX_FILLED 1024 /* entries emptied one by one */
 #define VICTIMS 8u
 #define LARGE_BITS 4096u
 #define N_SPACES 4u
@@ -80,7 +81,7 @@ struct tcg_space {
     uint64_t large_seen[N_MODES][LARGE_BITS / 64];
     /* Indexes filled since the last flush of everything; -1: too many. */
     int32_t n_filled[N_MODES];
-    uint16_t filled[N_MODES][128];
+    uint16_t filled[N_MODES][MAX_FILLED];
 };
 
 struct jump_entry {
