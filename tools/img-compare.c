@@ -147,10 +147,10 @@ static int compare_common(struct block_node *a, struct block_node *b,
         uint64_t n;
 
         if (x.offset + x.bytes <= at &&
-            image_extent(a, NULL, at, MIN(end - at, STEP), TRUE, &x))
+            image_extent(a, NULL, at, MIN(end - at, STEP), IMAGE_STATUS_HOLES, &x))
             return map_failed(a);
         if (y.offset + y.bytes <= at &&
-            image_extent(b, NULL, at, MIN(end - at, STEP), TRUE, &y))
+            image_extent(b, NULL, at, MIN(end - at, STEP), IMAGE_STATUS_HOLES, &y))
             return map_failed(b);
         n = MIN(x.offset + x.bytes, y.offset + y.bytes) - at;
         if (strict && (x.zero != y.zero || x.data != y.data))
@@ -178,7 +178,7 @@ static int compare_rest(struct block_node *node, uint64_t at,
         uint64_t n;
 
         if (image_extent(node, NULL, at, MIN(node->info.bytes - at, STEP),
-                         TRUE, &e))
+                         IMAGE_STATUS_HOLES, &e))
             return map_failed(node);
         n = e.zero ? e.bytes : MIN(e.bytes, CHUNK);
         if (!e.zero)

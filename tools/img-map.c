@@ -67,7 +67,7 @@ static int print_map(struct block_node *node, gboolean json)
     else
         printf("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
     for (uint64_t at = first; at < end && !status; at += e.bytes) {
-        int32_t rc = image_extent(node, NULL, at, MIN(end - at, STEP), TRUE,
+        int32_t rc = image_extent(node, NULL, at, MIN(end - at, STEP), IMAGE_STATUS_REPORT,
                                   &e);
 
         if (rc)

@@ -39,7 +39,7 @@ static int32_t count_data(struct block_node *node, uint64_t unit,
     *bytes = 0;
     for (uint64_t at = 0; at < node->info.bytes; at += e.bytes) {
         int32_t rc = image_extent(node, NULL, at,
-                                  MIN(node->info.bytes - at, STEP), TRUE, &e);
+                                  MIN(node->info.bytes - at, STEP), IMAGE_STATUS_REPORT, &e);
         uint64_t first = at / unit * unit;
         uint64_t last = img_round_up(at + e.bytes, unit);
 

@@ -96,7 +96,7 @@ static gboolean known_zero(struct block_node *node, uint64_t at, uint64_t bytes)
     if (!node || at >= node->info.bytes)
         return TRUE;
     return !image_extent(node, NULL, at, MIN(bytes, node->info.bytes - at),
-                         TRUE, &e) &&
+                         IMAGE_STATUS_HOLES, &e) &&
            e.zero && (e.bytes >= bytes || at + e.bytes >= node->info.bytes);
 }
 
@@ -116,7 +116,7 @@ static int32_t merge(struct rebase *r)
         n = own.bytes;
         if (own.kind == TN_EXTENT_UNALLOCATED && r->old) {
             /* From the image on that both chains have, nothing differs. */
-            rc = r->shared ? image_extent(r->top, r->shared, at, n, FALSE, &e)
+            rc = r->shared ? image_extent(r->top, r->shared, at, n, IMAGE_STATUS_MAP, &e)
                            : 0;
             if (!rc && r->shared && !e.present) {
                 n = e.bytes;

@@ -245,11 +245,11 @@ static int32_t look(struct copy *c)
     if (c->extent.bytes)
         return 0;
     rc = image_extent(job->source, job->base, job->source_offset + c->cursor,
-                      MIN(left, EXTENT_STEP), TRUE, &c->extent);
+                      MIN(left, EXTENT_STEP), IMAGE_STATUS_HOLES, &c->extent);
     while (!rc && c->extent.zero && c->extent.bytes < left) {
         rc = image_extent(job->source, job->base,
                           job->source_offset + c->cursor + c->extent.bytes,
-                          MIN(left - c->extent.bytes, EXTENT_STEP), TRUE,
+                          MIN(left - c->extent.bytes, EXTENT_STEP), IMAGE_STATUS_HOLES,
                           &next);
         if (rc || !next.zero || next.present != c->extent.present)
             break;

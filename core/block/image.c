@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ALL_DATA_STEP (1u << 20)
 
@@ -86,31 +87,48 @@ int32_t image_map(struct block_node *node, uint64_t offset, uint64_t bytes,
     return MIN(n, 0);
 }
 
+/* Is clearly less of the file on the disk than its length says: was it made
+ * with its metadata preallocated? */
+static gboolean has_holes(const struct block_file *file)
+{
+    uint64_t slack = MAX(file->length / 10, 128u << 10);
+    struct stat st;
+
+    return file->info.fd >= 0 && !fstat(file->info.fd, &st) &&
+           S_ISREG(st.st_mode) &&
+           (uint64_t)st.st_blocks * 512 + slack < file->length;
+}
+
 /* Does the protocol know that there is a hole at the extent's bytes? */
-static int32_t ask_protocol(struct image_extent *e)
+static void ask_protocol(struct image_extent *e, enum image_status status)
 {
     struct block_file *file = e->file;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, end = file->length;
     int32_t rc;
 
-    if (e->at >= file->length) { /* a raw image's last, partial sector */
+    if (status == IMAGE_STATUS_HOLES)
+        end = (end + 511) & ~511ull;
+    else if (!e->node->pass && !has_holes(file))
+        return;
+    if (e->at >= end) { /* a raw image's last, partial sector */
         e->zero = TRUE;
-        return 0;
+        e->data = FALSE;
+        return;
     }
-    if (!file->ops.status)
-        return 0;
+    if (!file->ops.status) {
+        e->bytes = MIN(e->bytes, end - e->at);
+        return;
+    }
     rc = file->ops.status(file->host.self, e->at, &bytes);
     if (rc < 0 || bytes == 0)
-        return 0; /* then it is data, as far as is known */
+        return; /* then it is data, as far as is known */
     if (rc == (int32_t)TN_STATUS_HOLE) {
         e->zero = TRUE;
         e->data = !e->node->pass;
     }
-    /* The rest of a raw image's last sector belongs to it. */
     if (e->at + bytes >= file->length)
-        bytes = ((file->length + 511) & ~511ull) - e->at;
+        bytes = end - e->at;
     e->bytes = MIN(e->bytes, bytes);
-    return 0;
 }
 
 static void set_extent(struct image_extent *e, struct block_node *node,
@@ -131,7 +149,7 @@ static void set_extent(struct image_extent *e, struct block_node *node,
 }
 
 int32_t image_extent(struct block_node *node, struct block_node *base,
-                     uint64_t offset, uint64_t bytes, gboolean status,
+                     uint64_t offset, uint64_t bytes, enum image_status status,
                      struct image_extent *e)
 {
     guint depth = 0;
@@ -160,7 +178,7 @@ int32_t image_extent(struct block_node *node, struct block_node *base,
     if (!e->present)
         e->zero = !node->backing;
     if (status && e->data && e->file)
-        return ask_protocol(e);
+        ask_protocol(e, status);
     return 0;
 }
 
@@ -220,12 +238,18 @@ int32_t image_check(struct block_node *node, struct tn_check *check,
     return rc;
 }
 
-/* What was invisible below because this image ended before it stays so. */
+/* What was invisible below because this image ended before it stays so. And
+ * the rest of what was the last cluster may hold what shrinking left there. */
 static int32_t cover_backing(struct block_node *node, uint64_t old,
                              uint64_t bytes)
 {
+    uint64_t cluster = MAX(node->info.cluster_bytes, 512u);
     uint64_t below = node->backing ? node->backing->info.bytes : 0;
-    uint64_t until = MIN(below, bytes);
+    uint64_t until = MAX(below, (old + cluster - 1) / cluster * cluster);
+
+    until = MIN(until, bytes);
+    if (node->pass)
+        return 0;
 
     return until > old ? image_zero(node, old, until - old, 0) : 0;
 }

@@ -41,10 +41,17 @@ struct image_extent {
 /* What the image alone says, nothing of those below: kinds as node_map(). */
 int32_t image_map(struct block_node *node, uint64_t offset, uint64_t bytes,
                   struct tn_extent *extent);
+/* Are the protocols asked for holes? */
+enum image_status {
+    IMAGE_STATUS_MAP,    /* no */
+    IMAGE_STATUS_REPORT, /* to the byte; inside formats only where much of the
+                            file seems to be holes */
+    IMAGE_STATUS_HOLES,  /* wherever there may be some, to the sector */
+};
 /* The stretch from OFFSET on; BASE is where the chain ends, not looked into;
- * NULL: at its end. With STATUS the protocols are asked for holes too. */
+ * NULL: at its end. */
 int32_t image_extent(struct block_node *node, struct block_node *base,
-                     uint64_t offset, uint64_t bytes, gboolean status,
+                     uint64_t offset, uint64_t bytes, enum image_status status,
                      struct image_extent *extent);
 /* Are the two one stretch? Then A becomes it. */
 gboolean image_extent_merge(struct image_extent *a,

@@ -55,13 +55,17 @@ const struct tn_property *block_values_row(struct tn_component_entry *entry,
     return NULL;
 }
 
-/* "v3" and "0.10" style aliases that an enumeration's own texts do not have:
- * choices are compared without regard to case and separators. */
-static const char *choice_text(const struct tn_property *row, const char *text,
+/* Other spellings: "64k"; an enumeration's choices without regard to case and
+ * separators, and "v2" and "v3" for versions of qcow2. */
+static const char *own_text(const struct tn_property *row, const char *text,
                                char **owned)
 {
     g_auto(GStrv) choices = NULL;
 
+    if (row->type == TN_PROP_SIZE) {
+        *owned = g_ascii_strup(text, -1);
+        return g_str_has_prefix(text, "0x") ? text : *owned;
+    }
     if (row->type != TN_PROP_ENUM)
         return text;
     choices = g_strsplit(row->choices, "|", -1);
@@ -96,7 +100,7 @@ int32_t block_values_set(struct tn_component_entry *entry,
     tn_value_clear(value);
     memset(value, 0, sizeof *value);
     value->schema = row;
-    rc = tn_value_parse(value, row, choice_text(row, text, &choice), NULL,
+    rc = tn_value_parse(value, row, own_text(row, text, &choice), NULL,
                         error);
     if (rc) {
         tn_error_prefix(error, "%s: ", name);
