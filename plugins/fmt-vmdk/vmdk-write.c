@@ -184,7 +184,7 @@ int32_t vmdk_allocate(void *self, uint64_t offset, uint64_t bytes,
 {
     struct vmdk *v = self;
     struct extent *x = vmdk_extent(v, offset);
-    uint64_t grain, n, place;
+    uint64_t grain, n, place = 0;
     int32_t rc;
 
     if (!x || !vmdk_is_sparse(x) || !x->writable)
@@ -276,7 +276,7 @@ static int32_t changed_entry(const struct extent *x, uint32_t change,
 static int32_t change_grain(struct vmdk *v, struct extent *x, uint64_t grain,
                             uint32_t change)
 {
-    uint32_t kind, entry;
+    uint32_t kind, entry = ~0u;
     uint64_t at;
     int32_t rc = vmdk_grain(v, x, grain, &kind, &at);
 
