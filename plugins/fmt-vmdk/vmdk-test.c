@@ -449,6 +449,17 @@ static void put64(uint8_t *p, uint64_t v)
     memcpy(p, &v, 8);
 }
 
+static void same_as_model(struct image_test *t, const char *name)
+{
+    g_autofree char *path = g_build_filename(t->directory, name, NULL);
+    g_autofree char *data = NULL;
+    gsize bytes;
+
+    assert_true(g_file_get_contents(path, &data, &bytes, NULL));
+    assert_int_equal(bytes, t->bytes);
+    assert_memory_equal(data, t->model, bytes);
+}
+
 #define COWD_TEXT                                                              \
     DESCRIPTOR("vmfsSparse", "RW 16384 VMFSSPARSE \"delta.vmdk\"")
 
@@ -494,8 +505,15 @@ static void test_cowd(void **state)
     open_image(&t, 0);
     image_test_compare(&t);
     image_test_close(&t);
+    /* It takes the disk to be larger: only the part that is there. */
     if (image_test_has_reference())
-        reference_reads(&t);
+        assert_int_equal(
+            image_test_run("cd %s && qemu-img dd -f vmdk -O raw bs=512 "
+                           "count=16384 if=disk.vmdk of=out.raw >/dev/null",
+                           t.directory),
+            0);
+    if (image_test_has_reference())
+        same_as_model(&t, "out.raw");
     image_test_clear(&t);
 }
 
