@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/block/node.h"
+#include "core/block/policy.h"
 
 /* What the image decides may cost so much memory. */
 #define MAX_MEMORY (256u << 20)
@@ -207,6 +208,9 @@ static int32_t add_file(struct tn_host *host, const char *name, uint32_t flags,
     if (!protocol)
         return -ENOENT;
     path = node_relative(node, name);
+    rc = block_policy_file(node->context->policy, node->name, path, error);
+    if (rc)
+        return rc;
     rc = block_file_open(node->context, protocol, NULL, path,
                          flags & node->flags, &file, error);
     if (rc)

@@ -351,6 +351,9 @@ struct tn_encode {
 #define TN_CHANGE_ZERO 1u    /* reads as zeroes; keep the space */
 #define TN_CHANGE_UNMAP 2u   /* reads as zeroes; give the space back */
 #define TN_CHANGE_DISCARD 3u /* reads as anything; give the space back */
+#define TN_CHANGE_FORGET 4u  /* the image no longer says what is there: the
+                                backing image's is seen again; give the space
+                                back. -ENOTSUP is allowed */
 
 #define TN_FORMAT_CAN_ZERO 0x1u     /* change() does ZERO and UNMAP */
 #define TN_FORMAT_CAN_DISCARD 0x2u
