@@ -126,8 +126,10 @@ static int32_t zero_tail(struct vpc *v)
 
 static int32_t cut_blocks(struct vpc *v, uint64_t first)
 {
-    for (uint64_t i = first; i < v->entries; i++)
+    for (uint64_t i = first; i < v->entries; i++) {
         v->bat[i] = VPC_UNUSED;
+        v->full[i / 8] &= (uint8_t) ~(1u << i % 8);
+    }
     return write_table(v, v->table_at, first, v->entries);
 }
 
@@ -156,6 +158,9 @@ int32_t vpc_resize(void *self, uint64_t bytes, struct tn_error *error)
     uint8_t footer[VPC_FOOTER_BYTES];
     int32_t rc;
 
+    if (v->type == VPC_DIFFERENCING)
+        return tn_fail(v->host, error, -ENOTSUP,
+                       "a differencing VHD image has its parent's size");
     if (bytes > VPC_MAX_BYTES)
         return tn_fail(v->host, error, -EFBIG,
                        "the disk is too large: VHD ends at 2040 GiB");
