@@ -77,8 +77,14 @@ static void resize(struct history *h)
     t->node->info.bytes = bytes;
     image_calls_end(t);
     t->model = g_realloc(t->model, bytes);
-    if (bytes > t->bytes)
+    if (bytes > t->bytes) {
+        /* As the engine does: what the last cluster had, and what a backing
+         * image has there. */
+        assert_int_equal(image_do(t, TN_DISK_ZERO, 0, t->bytes,
+                                  bytes - t->bytes, NULL),
+                         0);
         memset(t->model + t->bytes, 0, bytes - t->bytes);
+    }
     t->bytes = bytes;
 }
 

@@ -32,7 +32,7 @@ gboolean image_wanted(const struct image_options *o)
 uint32_t image_able(const struct image_kind *kind,
                     const struct image_options *options)
 {
-    return kind->abilities & ~options->without;
+    return (kind->abilities & ~options->without) | options->with;
 }
 
 void image_kind_init(struct image_test *t, const struct image_kind *kind,
