@@ -68,6 +68,7 @@ static int32_t add(struct qcow2 *q, const struct tn_image_bitmap *wanted,
         return tn_fail(q->host, error, -EFBIG, "there are %u bitmaps",
                        q->n_bitmaps);
     b.flags = wanted->flags & TN_BITMAP_ENABLED ? BITMAP_AUTO : 0;
+    b.marked = b.flags & BITMAP_AUTO;
     b.table_entries = (uint32_t)bitmap_pages(q, &b);
     b.name = q->image->allocate(q->host, length + 1);
     more = q->image->allocate(q->host, (q->n_bitmaps + 1ull) * sizeof *more);
@@ -148,6 +149,7 @@ int32_t qcow2_bitmap(void *self, uint32_t what,
         return clear(q, b, error);
     case TN_BITMAP_ENABLE:
         b->flags |= BITMAP_AUTO;
+        b->marked = 1;
         return bitmap_directory_write(q, error);
     case TN_BITMAP_DISABLE:
         b->flags &= ~BITMAP_AUTO;

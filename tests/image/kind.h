@@ -76,6 +76,13 @@ gboolean image_kind_make(struct image_test *t, const struct image_kind *kind,
 int32_t image_create_with(struct image_test *t, const char *format,
                           const char *options, const struct tn_create *create,
                           struct tn_error *error);
+/* Opens with OPTIONS "a=b,c=d". 0 or an errno. */
+int32_t image_open_with(struct image_test *t, const char *format,
+                        const char *options, uint32_t flags,
+                        struct tn_error *error);
+int32_t image_measure_with(struct image_test *t, const char *format,
+                           const char *options, const struct tn_create *create,
+                           struct tn_measure *measure, struct tn_error *error);
 /* Must succeed. */
 void image_kind_open(struct image_test *t, const struct image_kind *kind,
                      uint32_t flags);
