@@ -101,7 +101,8 @@ int32_t vdi_compact(struct vdi *v)
 }
 
 /* The second owner of a block gets a copy of its own. */
-static int32_t give_copy(struct vdi *v, uint32_t block, uint32_t entry)
+static int32_t give_copy(struct vdi *v, uint32_t block, uint32_t entry,
+                         uint8_t *seen)
 {
     uint32_t to = 0;
     int32_t rc;
@@ -117,8 +118,10 @@ static int32_t give_copy(struct vdi *v, uint32_t block, uint32_t entry)
     }
     if (rc == 0)
         rc = vdi_set_entry(v, block, to);
-    if (rc == 0)
+    if (rc == 0) {
         vdi_use(v, to, 1);
+        seen[to / 8] |= (uint8_t)(1u << to % 8);
+    }
     return rc;
 }
 
@@ -143,7 +146,7 @@ static int32_t check_entry(struct vdi *v, struct tn_check *c, uint32_t block,
         c->corruptions++;
         c->allocated_clusters++;
         if (c->repair == 2)
-            rc = give_copy(v, block, entry);
+            rc = give_copy(v, block, entry, seen);
     } else {
         seen[entry / 8] |= (uint8_t)(1u << entry % 8);
         c->allocated_clusters++;

@@ -14,6 +14,8 @@
 
 #include "tenon/block-plugin.h"
 
+#include "bytes/bytes.h"
+
 #define VDI_SIGNATURE 0xbeda107fu
 #define VDI_VERSION_1_1 0x00010001u
 #define VDI_SECTOR 512u
@@ -68,35 +70,6 @@ struct vdi {
     uint32_t modified; /* the guest's bytes, since open */
     uint32_t marked;   /* and the header says so */
 };
-
-static inline uint32_t get_le32(const void *p)
-{
-    const uint8_t *b = p;
-
-    return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
-           (uint32_t)b[3] << 24;
-}
-
-static inline uint64_t get_le64(const void *p)
-{
-    return get_le32(p) | (uint64_t)get_le32((const uint8_t *)p + 4) << 32;
-}
-
-static inline void put_le32(void *p, uint32_t v)
-{
-    uint8_t *b = p;
-
-    b[0] = (uint8_t)v;
-    b[1] = (uint8_t)(v >> 8);
-    b[2] = (uint8_t)(v >> 16);
-    b[3] = (uint8_t)(v >> 24);
-}
-
-static inline void put_le64(void *p, uint64_t v)
-{
-    put_le32(p, (uint32_t)v);
-    put_le32((uint8_t *)p + 4, (uint32_t)(v >> 32));
-}
 
 static inline int vdi_is_block(uint32_t entry)
 {
