@@ -16,6 +16,7 @@
 #include "core/machine/instance.h"
 #include "core/machine/loop.h"
 #include "core/machine/machine.h"
+#include "core/machine/thread.h"
 #include "core/util/log.h"
 
 #define MAX_IOV 1024u
@@ -252,12 +253,22 @@ static struct tn_disk *disk_open(struct tn_host *host, const char *id,
 
 static void drain(struct tn_host *host, struct tn_disk *disk)
 {
-    tn_host_leave(host);
+    struct instance *instance = instance_of(host);
+    gboolean unlock;
+
+    /* Waiting for itself. */
+    if (event_loop_is_current(instance->loop))
+        return;
+    unlock = instance->lock && thread_is_inside(instance);
+    /* The calls stay on record: nothing re-enters on this thread. */
+    if (unlock)
+        g_mutex_unlock(&instance->lock->mutex);
     g_mutex_lock(&disk->lock);
     while (disk->in_flight)
         g_cond_wait(&disk->idle, &disk->lock);
     g_mutex_unlock(&disk->lock);
-    tn_host_enter(host);
+    if (unlock)
+        g_mutex_lock(&instance->lock->mutex);
 }
 
 static void disk_close(struct tn_host *host, struct tn_disk *disk)
