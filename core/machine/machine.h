@@ -55,10 +55,14 @@ GBytes *tn_machine_device_tree(struct tn_machine *machine,
                                struct tn_error *error);
 /* [control] The accelerator's statistics; free with g_free(); may be NULL. */
 char *tn_machine_statistics(struct tn_machine *machine);
-/* [control] The state of all instances and CPUs, without RAM, in memory.
- * The machine is paused for it. */
+/* [control] The state of all instances, CPUs and RAM, in memory, as of one
+ * moment: the machine is paused for it and goes on if it ran. What images hold
+ * is not part of it. NULL with ERROR. */
 GBytes *tn_machine_save_state(struct tn_machine *machine,
                               struct tn_error *error);
+/* [control] Back to that moment, also of another machine of the same
+ * description that need not have been started. Goes on if it ran. After an
+ * error the machine does not run; reset or free it. */
 int32_t tn_machine_load_state(struct tn_machine *machine, GBytes *state,
                               struct tn_error *error);
 
