@@ -73,7 +73,7 @@ static void raw_submit(struct file_io *io, uint64_t offset, uint64_t bytes,
 {
     static const uint32_t ops[] = {
         [AIO_READ] = TN_DISK_READ,       [AIO_WRITE] = TN_DISK_WRITE,
-        [AIO_FSYNC] = TN_DISK_FLUSH,     [AIO_PUNCH] = TN_DISK_DISCARD,
+        [AIO_FSYNC] = TN_DISK_FLUSH,     [AIO_PUNCH] = TN_DISK_ZERO,
         [AIO_ZERO] = TN_DISK_ZERO,
     };
     struct block_file *file = io->file;
@@ -96,6 +96,8 @@ static void raw_submit(struct file_io *io, uint64_t offset, uint64_t bytes,
     io->request = (struct tn_protocol_request){
         .size = sizeof io->request,
         .op = ops[io->reading_around ? AIO_READ : io->op],
+        /* A hole reads as zeroes, which what is discarded need not. */
+        .flags = io->op == AIO_PUNCH ? TN_DISK_UNMAP : 0,
         .n_iov = n_iov,
         .offset = offset,
         .bytes = bytes,
@@ -240,6 +242,9 @@ void block_file_submit(struct file_io *io)
     } else if (io->op == AIO_FSYNC && (file->broken || file->no_flush)) {
         file->written = FALSE;
         post_result(io, file->broken);
+    } else if (io->op > AIO_FSYNC && file->info.fd < 0 &&
+               !(file->info.flags & TN_PROTOCOL_CAN_ZERO)) {
+        post_result(io, -EOPNOTSUPP);
     } else if (needs_bounce(io)) {
         submit_bounced(io);
     } else {

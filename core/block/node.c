@@ -13,16 +13,55 @@
 #define MAX_DEPTH 64
 #define MAX_COMPRESS (2u << 20)
 
+/* "nbd://host", "nbd:host:port" -> "nbd"; NULL: a plain file name. */
+static char *scheme_of(const char *name)
+{
+    gsize n = 0;
+
+    while (g_ascii_isalnum(name[n]) || (n && name[n] && strchr("+-.", name[n])))
+        n++;
+    return n && g_ascii_isalpha(name[0]) && name[n] == ':' ? g_strndup(name, n)
+                                                          : NULL;
+}
+
+/* A protocol's note names the schemes it serves besides its id. */
+static struct tn_component_entry *find_protocol(struct tn_registry *registry,
+                                                const char *scheme)
+{
+    struct tn_component_entry *entry =
+        tn_registry_find(registry, TN_KIND_PROTOCOL, scheme);
+    GPtrArray *all;
+
+    if (entry)
+        return entry;
+    all = tn_registry_components(registry);
+    for (guint i = 0; i < all->len && !entry; i++) {
+        struct tn_component_entry *other = g_ptr_array_index(all, i);
+        g_auto(GStrv) schemes = NULL;
+
+        if (other->info.kind != TN_KIND_PROTOCOL)
+            continue;
+        schemes = g_strsplit(other->info.provides, ",", -1);
+        if (g_strv_contains((const char *const *)schemes, scheme))
+            entry = other;
+    }
+    return entry;
+}
+
 struct tn_component_entry *node_protocol(struct tn_registry *registry,
                                          const char *name,
                                          struct tn_error *error)
 {
-    const char *colon = strstr(name, "://");
-    g_autofree char *scheme =
-        colon ? g_strndup(name, (gsize)(colon - name)) : g_strdup("file");
+    g_autofree char *scheme = scheme_of(name);
     struct tn_component_entry *entry =
-        tn_registry_find(registry, TN_KIND_PROTOCOL, scheme);
+        scheme ? find_protocol(registry, scheme) : NULL;
 
+    /* "what:ever" may be a file; "what://ever" is none. */
+    if (!entry && (!scheme || strncmp(name + strlen(scheme), "://", 3))) {
+        g_free(scheme);
+        scheme = g_strdup("file");
+        entry = tn_registry_find(registry, TN_KIND_PROTOCOL, scheme);
+    }
     if (!entry) {
         g_autofree char *hint =
             tn_registry_hint(registry, TN_KIND_PROTOCOL, scheme);
@@ -36,10 +75,13 @@ struct tn_component_entry *node_protocol(struct tn_registry *registry,
 char *node_relative(const struct block_node *node, const char *name)
 {
     g_autofree char *directory = NULL;
+    g_autofree char *scheme = NULL;
 
     if (g_str_has_prefix(name, "file:") && !g_str_has_prefix(name, "file://"))
         name += 5;
-    if (strstr(name, "://") || g_path_is_absolute(name))
+    scheme = scheme_of(name);
+    if (g_path_is_absolute(name) || strstr(name, "://") ||
+        (scheme && find_protocol(node->registry, scheme)))
         return g_strdup(name);
     directory = g_path_get_dirname(node->name);
     return g_build_filename(directory, name, NULL);

@@ -48,7 +48,7 @@ extern "C" {
  * A minor release of Tenon may raise its major.
  */
 #define TN_FAST_MAJOR 1u
-#define TN_FAST_MINOR 0u
+#define TN_FAST_MINOR 1u
 
 /* Does table T (a pointer) reach as far as its member M, and is M set? */
 #define TN_HAS(t, m)                                                           \

@@ -161,8 +161,10 @@ struct tn_secrets {
 struct tn_protocol {
     uint32_t size;
     uint32_t reserved;
-    /* URI schemes it serves, separated by commas ("http,https"). A name
-     * without a scheme is for the protocol whose component id is "file". */
+    /* URI schemes it serves, separated by commas ("http,https"); those that
+     * are not the component's id stand in its tn_component_info.provides too,
+     * which is where they are looked for. A name without a scheme is for the
+     * protocol whose component id is "file". */
     const char *schemes;
     /* [engine, may block] NAME: a path or URI. FLAGS: TN_IMAGE_*. Takes the
      * locks that others take on such an image: -EBUSY with a text that says

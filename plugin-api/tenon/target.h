@@ -64,7 +64,8 @@ struct tn_walk {
     uint32_t prot;      /* TN_PROT_*: what this mode may do here now. WRITE is
                            left out while the page's dirty bit is clear */
     uint32_t global;    /* 1: in every address space */
-    uint32_t reserved;
+    uint32_t bytes;     /* in: of the access from va on, within its page; 0 is
+                           not known. For protection finer than pages */
     struct tn_exception exception; /* if walk() failed */
 };
 #define TN_WALK_DEBUG 0x1u /* change nothing (A/D bits), for debuggers */

@@ -144,6 +144,14 @@ static void file_close(void *self)
     file->fd = -1;
 }
 
+/* "file:name" and "file://name" are names too. */
+static const char *plain_name(const char *name)
+{
+    if (!strncmp(name, "file://", 7))
+        return name + 7;
+    return strncmp(name, "file:", 5) ? name : name + 5;
+}
+
 static int32_t file_open(void *self, const char *name, uint32_t flags,
                          struct tn_error *error)
 {
@@ -151,8 +159,7 @@ static int32_t file_open(void *self, const char *name, uint32_t flags,
     struct stat st;
     int32_t rc;
 
-    if (!strncmp(name, "file://", 7))
-        name += 7;
+    name = plain_name(name);
     file->flags = flags;
     file->fd = open(name, open_flags(flags) | O_NONBLOCK);
     if (file->fd < 0 && errno == EINVAL && (flags & TN_IMAGE_DIRECT))
@@ -246,8 +253,7 @@ static int32_t file_make(void *self, const char *name, uint64_t bytes,
     int32_t rc = 0;
     int fd;
 
-    if (!strncmp(name, "file://", 7))
-        name += 7;
+    name = plain_name(name);
     fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
     if (fd < 0)
         return tn_fail(file->host, error, -errno, "%s: %s", name,

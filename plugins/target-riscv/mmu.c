@@ -101,6 +101,8 @@ static int32_t finish(const struct riscv_cpu *c, struct tn_walk *w,
     if (c->t->xlen == 64 && w->pa >> PHYS_BITS_64)
         return fail(c, w, 0);
     w->prot &= pmp_check(c, w->pa, machine, &w->page_bits);
+    if (w->page_bits < PAGE_BITS && pmp_divides(c, w->pa, w->bytes))
+        return fail(c, w, 0);
     return w->prot & wanted(w) ? 0 : fail(c, w, 0);
 }
 

@@ -72,6 +72,19 @@ static uint32_t region_prot(const struct pmp_region *r, uint32_t machine)
     return prot;
 }
 
+uint32_t pmp_divides(const struct riscv_cpu *c, uint64_t pa, uint32_t bytes)
+{
+    uint64_t last = pa + (bytes ? bytes - 1 : 0);
+
+    for (uint32_t i = 0; i < c->n_pmp; i++) {
+        const struct pmp_region *r = &c->pmp[i];
+
+        if (last >= r->start && pa <= r->last)
+            return pa < r->start || last > r->last;
+    }
+    return 0;
+}
+
 /*
  * What may be done at PA. *PAGE_BITS, the size of the block around PA that
  * the caller asks about, is made smaller until one rule holds for all of it.

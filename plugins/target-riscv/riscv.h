@@ -261,6 +261,9 @@ int32_t riscv_walk(void *self, struct tn_cpu *cpu, struct tn_walk *w);
 uint64_t riscv_space(const struct riscv_cpu *c);
 /* pmp.c */
 void pmp_changed(struct riscv_cpu *c);
+/* Is [PA, PA + BYTES) in part in the first region that touches it? Then no
+ * access of that size is allowed. */
+uint32_t pmp_divides(const struct riscv_cpu *c, uint64_t pa, uint32_t bytes);
 uint32_t pmp_check(const struct riscv_cpu *c, uint64_t pa, uint32_t machine,
                    uint32_t *page_bits);
 /* timer.c */

@@ -727,7 +727,7 @@ AT(tn_walk, pa, 24);
 AT(tn_walk, page_bits, 32);
 AT(tn_walk, prot, 36);
 AT(tn_walk, global, 40);
-AT(tn_walk, reserved, 44);
+AT(tn_walk, bytes, 44);
 AT(tn_walk, exception, 48);
 SIZE(tn_walk, 88);
 

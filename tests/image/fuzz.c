@@ -184,13 +184,15 @@ static void damage(struct fuzz *f, GByteArray *b)
         b->data[at] ^= (uint8_t)(1u << below(f, 8));
         break;
     case 4: /* something from elsewhere */
-        n = MIN(8u << below(f, 8), b->len - at);
+        n = 8u << below(f, 8);
+        n = MIN(n, b->len - at);
         from = below(f, (guint)(b->len - n + 1)) / 8 * 8;
         memmove(b->data + at / 8 * 8, b->data + from,
                 MIN(n, b->len - at / 8 * 8));
         break;
     case 5:
-        n = MIN(1u << below(f, 13), b->len - at);
+        n = 1u << below(f, 13);
+        n = MIN(n, b->len - at);
         memset(b->data + at, below(f, 4) ? 0 : 0xff, n);
         break;
     case 6:

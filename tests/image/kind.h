@@ -33,6 +33,9 @@
 /* A crash may leave what only opening for writing brings in order (a log): the
  * reference must repair instead of only check. */
 #define IMAGE_REPLAYS 0x400u
+/* After a crash the reference's check names what harms nobody (a count): it
+ * must only be able to read the image. */
+#define IMAGE_CRASH_UNCHECKED 0x800u
 
 /* One way to make an image. */
 struct image_options {
