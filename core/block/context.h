@@ -52,6 +52,7 @@ struct block_timer {
 
 struct uring;
 struct block_later;
+struct block_policy;
 struct block_secrets;
 struct tn_registry;
 
@@ -66,6 +67,7 @@ struct block_context {
     /* The owner's, both may be NULL: what images opened here may use. */
     struct tn_registry *registry;
     struct block_secrets *secrets;
+    const struct block_policy *policy; /* NULL: everything is allowed */
 };
 
 /* Threads is TRUE to do without io_uring (tests). */

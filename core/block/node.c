@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/block/policy.h"
 #include "core/block/probe.h"
+#include "core/block/spec.h"
 #include "core/util/log.h"
 
 #define MAX_DEPTH 64
@@ -262,44 +264,70 @@ static int32_t check_identity(struct block_node *node, struct tn_error *error)
                         below->content_id[0] ? below->content_id : "none");
 }
 
+/* What the image itself says that it is based on. */
+static int32_t named_backing(struct block_node *node,
+                             struct node_options *below,
+                             struct image_spec **spec, struct tn_error *error)
+{
+    const char *name = node->info.backing;
+    const char *format = node->info.backing_format;
+    g_autofree char *path = NULL;
+
+    path = g_str_has_prefix(name, "json:") ? g_strdup(name)
+                                           : node_relative(node, name);
+    *spec = image_spec_new(node->registry, path, error);
+    if (!*spec)
+        return tn_error_prefix(error, "%s: its backing image: ", node->name),
+               -EINVAL;
+    image_spec_apply(*spec, below);
+    if (below->format)
+        return 0;
+    if (!format[0]) {
+        tn_warning("%s does not say what format its backing image has: "
+                   "guessed from its content",
+                   node->name);
+        return 0;
+    }
+    below->format = tn_registry_find(node->registry, TN_KIND_FORMAT, format);
+    if (!below->format)
+        return tn_error_set(error, -ENOENT,
+                            "%s: its backing image has the format '%s', "
+                            "which no plugin knows",
+                            node->name, format);
+    return 0;
+}
+
 static int32_t open_backing(struct block_node *node,
                             const struct node_options *options,
                             struct tn_error *error)
 {
-    g_autofree char *path = NULL;
-    const char *format = node->info.backing_format;
+    g_autoptr(image_spec) spec = NULL;
     struct node_options below = {
         .registry = options->registry,
         .context = options->context,
         .flags = options->flags & ~(TN_IMAGE_WRITABLE | TN_IMAGE_CHECK),
         .trust_raw = TRUE,
+        .no_flush = options->no_flush,
         .depth = options->depth + 1,
     };
-    int32_t rc;
+    int32_t rc = 0;
 
-    if (!node->info.backing[0] || options->no_backing)
+    if (options->no_backing ||
+        (!node->info.backing[0] && !options->backing_spec))
         return 0;
     if (below.depth > MAX_DEPTH)
         return tn_error_set(error, -ELOOP, "%s: more than %d images in a chain",
                             node->name, MAX_DEPTH);
-    if (g_str_has_prefix(node->info.backing, "json:"))
-        return tn_error_set(error, -ENOTSUP, "%s: backing image '%s'",
-                            node->name, node->info.backing);
-    path = node_relative(node, node->info.backing);
-    below.image = path;
-    if (format[0]) {
-        below.format =
-            tn_registry_find(options->registry, TN_KIND_FORMAT, format);
-        if (!below.format)
-            return tn_error_set(error, -ENOENT,
-                                "%s: its backing image has the format '%s', "
-                                "which no plugin knows",
-                                node->name, format);
-    } else {
-        tn_warning("%s does not say what format its backing image has: "
-                   "guessed from its content",
-                   node->name);
-    }
+    if (options->backing_spec) /* the caller's own word */
+        image_spec_apply(options->backing_spec, &below);
+    else
+        rc = named_backing(node, &below, &spec, error);
+    below.flags &= ~TN_IMAGE_WRITABLE;
+    if (!rc && !options->backing_spec)
+        rc = block_policy_backing(node->context->policy, node->name,
+                                  below.image, error);
+    if (rc)
+        return rc;
     rc = node_open(&below, &node->backing, error);
     if (rc)
         return tn_error_prefix(error, "%s is based on ", node->name), rc;

@@ -40,6 +40,7 @@ struct node_flush {
     struct flush_waiter *current;
     struct flush_waiter *next;
     gboolean wanted; /* another cycle without a waiter */
+    gboolean asked;  /* a call that is about to be parked wants a cycle */
     struct parked parked; /* before_flush() waits for metadata */
     guint pending;
     int result;
@@ -122,6 +123,8 @@ struct block_op {
 
 /* ---- node.c: open and close ---- */
 
+struct image_spec;
+
 struct node_options {
     struct tn_registry *registry;
     struct block_context *context;
@@ -136,6 +139,7 @@ struct node_options {
     gboolean no_backing; /* leave the backing image out */
     gboolean trust_raw;  /* an image that looks like nothing else is raw */
     guint depth;
+    const struct image_spec *backing_spec; /* instead of the image's; NULL */
 };
 
 int32_t node_open(const struct node_options *options, struct block_node **node,

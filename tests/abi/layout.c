@@ -223,7 +223,8 @@ AT(tn_image, drop, 112);
 AT(tn_image, create_file, 120);
 AT(tn_image, preallocate, 128);
 AT(tn_image, name, 136);
-SIZE(tn_image, 144);
+AT(tn_image, want_flush, 144);
+SIZE(tn_image, 152);
 
 AT(tn_extent, kind, 0);
 AT(tn_extent, flags, 4);

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making images: -o lists, the backing image's size, create. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/block/values.h"
+#include "tools/tenon-img.h"
+
+int img_make_init(struct img_make *make, const char *name, const char *format)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+
+    memset(make, 0, sizeof *make);
+    make->name = name;
+    make->texts = g_ptr_array_new_with_free_func(g_free);
+    make->format = img_format(format);
+    if (!make->format)
+        return 1;
+    make->values = block_values_new(make->format, &error);
+    if (!make->values)
+        return img_fail("%s: %s", format, tn_error_text(&error, 0));
+    return 0;
+}
+
+void img_make_clear(struct img_make *make)
+{
+    if (make->format)
+        block_values_free(make->format, make->values);
+    if (make->texts)
+        g_ptr_array_unref(make->texts);
+    g_free(make->backing);
+    g_free(make->backing_format);
+    memset(make, 0, sizeof *make);
+}
+
+/* ---- -o ---- */
+
+/* encrypt-key-secret -> encrypt.key-secret, cluster-size -> cluster_size: as
+ * other tools spell them. */
+static char *foreign_name(const char *name)
+{
+    char *out;
+
+    if (g_str_has_prefix(name, "encrypt-"))
+        return g_strconcat("encrypt.", name + strlen("encrypt-"), NULL);
+    if (!strcmp(name, "key-secret") || !strcmp(name, "cipher-alg") ||
+        !strcmp(name, "cipher-mode") || !strcmp(name, "ivgen-alg") ||
+        !strcmp(name, "ivgen-hash-alg") || !strcmp(name, "hash-alg") ||
+        !strcmp(name, "iter-time") || !strcmp(name, "new-secret") ||
+        !strcmp(name, "old-secret"))
+        return g_strdup(name);
+    out = g_strdup(name);
+    return g_strdelimit(out, "-", '_');
+}
+
+static const char *type_text(const struct tn_property *row)
+{
+    switch (row->type) {
+    case TN_PROP_BOOL: return "bool (on/off)";
+    case TN_PROP_UINT:
+    case TN_PROP_INT: return "num";
+    case TN_PROP_SIZE: return "size";
+    default: return "str";
+    }
+}
+
+struct help_row {
+    char *name;
+    const char *type;
+    char *doc;
+};
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(struct help_row *const *)a)->name,
+                  (*(struct help_row *const *)b)->name);
+}
+
+static void add_row(GPtrArray *rows, const char *name, const char *type,
+                    const char *doc, const char *choices)
+{
+    struct help_row *row = g_new0(struct help_row, 1);
+    g_autofree char *list = g_strdup(choices);
+
+    for (char *p = list; p && *p; p++)
+        if (*p == '|')
+            *p = ' ';
+    row->name = foreign_name(name);
+    row->type = type;
+    row->doc = list && *list ? g_strdup_printf("%s (%s)", doc, list)
+                             : g_strdup(doc);
+    g_ptr_array_add(rows, row);
+}
+
+static void free_row(gpointer data)
+{
+    struct help_row *row = data;
+
+    g_free(row->name);
+    g_free(row->doc);
+    g_free(row);
+}
+
+static gboolean has_backing(struct tn_component_entry *entry)
+{
+    static const char *const with[] = {"qcow2", "qcow", "qed", "vmdk"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(with); i++)
+        if (!strcmp(entry->info.id, with[i]))
+            return TRUE;
+    return FALSE;
+}
+
+static void print_options(struct tn_component_entry *entry, gboolean amend)
+{
+    g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(free_row);
+    uint32_t flag = amend ? TN_PROP_AMEND : TN_PROP_CREATE;
+
+    for (guint i = 0; i < entry->info.n_properties; i++)
+        if (entry->properties[i].flags & flag)
+            add_row(rows, entry->properties[i].name,
+                    type_text(&entry->properties[i]), entry->properties[i].doc,
+                    entry->properties[i].choices);
+    if (!amend)
+        add_row(rows, "size", "size", "Virtual disk size", "");
+    if (!amend && has_backing(entry)) {
+        add_row(rows, "backing_file", "str", "File name of a base image", "");
+        add_row(rows, "backing_fmt", "str", "Image format of the base image",
+                "");
+    }
+    g_ptr_array_sort(rows, by_name);
+    printf(amend ? "Amend options for '%s':\n" : "Supported %s options:\n",
+           entry->info.id);
+    for (guint i = 0; i < rows->len; i++) {
+        const struct help_row *row = g_ptr_array_index(rows, i);
+        g_autofree char *left = g_strdup_printf("%s=<%s>", row->name,
+                                                row->type);
+
+        printf("  %-22s - %s\n", left, row->doc);
+    }
+}
+
+gboolean img_options_help(GPtrArray *lists, const char *format,
+                          gboolean amend)
+{
+    gboolean help = FALSE;
+
+    for (guint i = 0; lists && i < lists->len; i++) {
+        const char *rest = g_ptr_array_index(lists, i);
+        char *key, *value;
+
+        while (image_spec_next(&rest, &key, &value)) {
+            help |= !value && (!strcmp(key, "help") || !strcmp(key, "?"));
+            g_free(key);
+            g_free(value);
+        }
+    }
+    if (help) {
+        struct tn_component_entry *entry = img_format(format);
+
+        if (entry)
+            print_options(entry, amend);
+    }
+    return help;
+}
+
+static int set_one(struct img_make *make, const char *key, const char *value)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    const struct tn_property *row;
+    int32_t rc;
+
+    if (!strcmp(key, "size")) {
+        make->has_size = TRUE;
+        if (img_parse_size(value, &make->bytes))
+            return img_fail("Invalid image size specified: '%s'", value);
+        return 0;
+    }
+    if (!strcmp(key, "backing_file") || !strcmp(key, "backing-file")) {
+        g_free(make->backing);
+        make->backing = g_strdup(value);
+        return 0;
+    }
+    if (!strcmp(key, "backing_fmt") || !strcmp(key, "backing-fmt")) {
+        g_free(make->backing_format);
+        make->backing_format = g_strdup(value);
+        return 0;
+    }
+    if (!strcmp(key, "nocow")) /* an attribute that only one file system has */
+        return 0;
+    row = block_values_row(make->format, key);
+    if (!row && !strcmp(key, "preallocation") && !strcmp(value, "off"))
+        return 0;
+    /* A file system's affair, not the format's: raw images. */
+    if (!row && !strcmp(key, "preallocation") &&
+        !strcmp(make->format->info.id, "raw")) {
+        g_ptr_array_add(make->texts, g_strdup_printf("%s=%s", key, value));
+        return 0;
+    }
+    if (!row)
+        return img_fail("%s: Invalid parameter '%s': see -o help", make->name,
+                        key);
+    rc = block_values_set(make->format, make->values, key, value, &error);
+    if (rc)
+        return img_fail("%s: %s", make->name, tn_error_text(&error, rc));
+    g_ptr_array_add(make->texts, g_strdup_printf("%s=%s", row->name, value));
+    return 0;
+}
+
+int img_make_options(struct img_make *make, GPtrArray *lists)
+{
+    for (guint i = 0; lists && i < lists->len; i++) {
+        const char *rest = g_ptr_array_index(lists, i);
+        char *key, *value;
+
+        if (!*rest || *rest == ',' || g_str_has_suffix(rest, ",")) {
+            g_autofree char *list = g_strdup(rest);
+
+            if (!g_str_has_suffix(list, ",,") || *rest == ',')
+                return img_fail("Invalid option list: %s", list);
+        }
+        while (image_spec_next(&rest, &key, &value)) {
+            int status;
+
+            /* A name alone switches on, "noNAME" off. */
+            if (!value && g_str_has_prefix(key, "no") &&
+                !block_values_row(make->format, key))
+                status = set_one(make, key + 2, "off");
+            else
+                status = set_one(make, key, value ? value : "on");
+            g_free(key);
+            g_free(value);
+            if (status)
+                return status;
+        }
+    }
+    return 0;
+}
+
+/* ---- the backing image ---- */
+
+/* As the new image will find it: relative to itself. */
+static char *backing_path(const struct img_make *make)
+{
+    g_autofree char *directory = NULL;
+
+    if (g_path_is_absolute(make->backing) ||
+        image_spec_has_protocol(make->backing) ||
+        image_spec_has_protocol(make->name))
+        return g_strdup(make->backing);
+    directory = g_path_get_dirname(make->name);
+    return strcmp(directory, ".")
+               ? g_build_filename(directory, make->backing, NULL)
+               : g_strdup(make->backing);
+}
+
+int img_make_backing(struct img_make *make, uint64_t *bytes)
+{
+    g_autofree char *path = backing_path(make);
+    struct img_open open = {.name = path, .format = make->backing_format};
+    struct block_node *node;
+    int status = 0;
+
+    *bytes = 0;
+    if (make->unsafe && make->has_size)
+        return 0;
+    node = img_open(&open);
+    if (!node)
+        return img_fail("%s: Could not open backing image", make->name);
+    *bytes = node->info.bytes;
+    if (!make->backing_format)
+        status = img_fail("%s: Backing file specified without backing "
+                          "format\nDetected format of %s.",
+                          make->name, node->host.entry->info.id);
+    node_close(node, NULL);
+    return status;
+}
+
+/* ---- create ---- */
+
+/* Raw images have no format to reserve their space. */
+static uint32_t raw_preallocation(const struct img_make *make)
+{
+    for (guint i = 0; i < make->texts->len; i++) {
+        const char *text = g_ptr_array_index(make->texts, i);
+
+        if (!strcmp(make->format->info.id, "raw")) {
+            if (!strcmp(text, "preallocation=falloc"))
+                return TN_PREALLOCATE_FALLOC;
+            if (!strcmp(text, "preallocation=full"))
+                return TN_PREALLOCATE_FULL;
+        }
+    }
+    return TN_PREALLOCATE_OFF;
+}
+
+static int preallocate_raw(const struct img_make *make, uint32_t mode)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    struct img_open open = {.name = make->name,
+                            .format = "raw",
+                            .flags = TN_IMAGE_WRITABLE};
+    struct block_node *node = img_open(&open);
+    int32_t rc;
+
+    if (!node)
+        return 1;
+    rc = block_file_preallocate(node_file(node, 0), 0, make->bytes, mode,
+                                &error);
+    if (rc)
+        img_fail("%s", tn_error_text(&error, rc));
+    return img_close(node) || rc;
+}
+
+/* The content id of the backing image, for formats that note it. */
+static char *backing_id(const struct img_make *make)
+{
+    g_autofree char *path = make->backing ? backing_path(make) : NULL;
+    struct img_open open = {.name = path,
+                            .format = make->backing_format,
+                            .keep_quiet = TRUE};
+    struct block_node *node = path && !make->unsafe ? img_open(&open) : NULL;
+    char *id = NULL;
+
+    if (node && node->info.content_id[0])
+        id = g_strdup(node->info.content_id);
+    if (node)
+        node_close(node, NULL);
+    return id;
+}
+
+int img_make_create(struct img_make *make)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    g_autoptr(image_spec) spec = NULL;
+    g_autofree char *id = backing_id(make);
+    struct node_options options = {
+        .registry = img.registry,
+        .context = img.context,
+    };
+    struct tn_create create = {
+        .size = sizeof create,
+        .bytes = make->bytes,
+        .backing = make->backing,
+        .backing_format = make->backing ? make->backing_format : NULL,
+        .backing_bytes = make->bytes,
+        .backing_id = id,
+    };
+    uint32_t mode = raw_preallocation(make);
+    int32_t rc = -EINVAL;
+
+    if (make->bytes > (uint64_t)INT64_MAX - 511)
+        return img_fail("%s: Image size must be less than 8 EiB!", make->name);
+    spec = image_spec_new(img.registry, make->name, &error);
+    if (spec) {
+        image_spec_apply(spec, &options);
+        options.format = make->format;
+        options.format_values = make->values;
+        options.no_flush = TRUE;
+        rc = node_create(&options, &create, &error);
+    }
+    if (rc)
+        return img_fail("%s: %s", make->name, tn_error_text(&error, rc));
+    return mode == TN_PREALLOCATE_OFF ? 0 : preallocate_raw(make, mode);
+}

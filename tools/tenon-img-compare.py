@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tenon-img-compare.py TENON-IMG REFERENCE DIRECTORY
+
+Runs both image tools over a corpus made by the reference and compares what
+they print: JSON field by field, lines of text, exit status; then converts with
+each and reads with the other.
+"""
+import json
+import os
+import subprocess
+import sys
+
+OURS, THEIRS, DIRECTORY = sys.argv[1:4]
+os.chdir(DIRECTORY)
+failures = 0
+FORMATS = set(subprocess.run([OURS, "--help"], text=True, check=True,
+                             stdout=subprocess.PIPE).stdout.split())
+
+
+def fail(text):
+    global failures
+    failures += 1
+    print("FAIL", text)
+
+
+def run(tool, *arguments):
+    return subprocess.run([tool, *arguments], text=True, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+
+
+def reference(*arguments):
+    done = run(THEIRS, *arguments)
+    if done.returncode:
+        raise SystemExit(f"{arguments}: {done.stderr}")
+
+
+def io(image, *commands, form="qcow2"):
+    words = [w for c in commands for w in ("-c", c)]
+    subprocess.run(["qemu-io", "-f", form, *words, image], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+def clean(value, old):
+    """What older reference tools do not print is left out of both."""
+    if isinstance(value, list):
+        return [clean(v, old) for v in value]
+    if not isinstance(value, dict):
+        return value
+    return {k: clean(v, old) for k, v in value.items()
+            if k not in old}
+
+
+def corpus():
+    reference("create", "-q", "-f", "raw", "r.img", "5M")
+    io("r.img", "write -P 1 0 64k", "write -P 2 1M 4k", "write 2M 512k",
+       "write -P 9 4M 1M", form="raw")
+    yield "raw", "r.img"
+    with open("odd.img", "wb") as f:
+        f.write(b"x" * 1000)
+    yield "raw", "odd.img"
+    variants = {
+        "plain": [], "old": ["compat=0.10"], "small": ["cluster_size=512"],
+        "large": ["cluster_size=2M"], "narrow": ["refcount_bits=1"],
+        "wide": ["refcount_bits=64"], "lazy": ["lazy_refcounts=on"],
+        "zstd": ["compression_type=zstd"], "sub": ["extended_l2=on"],
+        "meta": ["preallocation=metadata"], "data": ["data_file=data.bin"],
+        "rawdata": ["data_file=raw.bin", "data_file_raw=on"],
+    }
+    for name, options in variants.items():
+        image = f"q-{name}.qcow2"
+        words = ["-o", ",".join(options)] if options else []
+        reference("create", "-q", "-f", "qcow2", *words, image, "5M")
+        io(image, "write -P 1 0 64k", "write -P 2 1M 4k", "write -z 2M 512k",
+           "write -P 9 4M 1M", "discard 4M 128k")
+        yield "qcow2", image
+    for name in "zlib", "zstd":
+        image = f"c-{name}.qcow2"
+        reference("convert", "-c", "-O", "qcow2", "-o",
+                  f"compression_type={name}", "r.img", image)
+        yield "qcow2", image
+    reference("create", "-q", "-f", "qcow2", "-b", "q-plain.qcow2", "-F",
+              "qcow2", "o.qcow2", "7M")
+    io("o.qcow2", "write -P 7 3M 192k", "write -z 0 64k")
+    yield "qcow2", "o.qcow2"
+    reference("create", "-q", "-f", "qcow2", "-b", "o.qcow2", "-F", "qcow2",
+              "top.qcow2", "6M")
+    io("top.qcow2", "write -P 8 5M 1M")
+    yield "qcow2", "top.qcow2"
+    reference("create", "-q", "-f", "qcow2", "s.qcow2", "5M")
+    io("s.qcow2", "write -P 1 0 64k")
+    reference("snapshot", "-c", "first", "s.qcow2")
+    io("s.qcow2", "write -P 3 0 1M")
+    reference("snapshot", "-c", "second one", "s.qcow2")
+    yield "qcow2", "s.qcow2"
+    reference("create", "-q", "-f", "qcow2", "b.qcow2", "5M")
+    reference("bitmap", "--add", "b.qcow2", "b0")
+    reference("bitmap", "--add", "-g", "32k", "b.qcow2", "b1")
+    reference("bitmap", "--disable", "b.qcow2", "b1")
+    yield "qcow2", "b.qcow2"
+    for form, options in (("vdi", []), ("vdi", ["static=on"]), ("vpc", []),
+                          ("vpc", ["subformat=fixed"]), ("vhdx", []),
+                          ("vhdx", ["subformat=fixed"]), ("vmdk", []),
+                          ("vmdk", ["subformat=monolithicFlat"]),
+                          ("vmdk", ["subformat=twoGbMaxExtentSparse"]),
+                          ("qed", []), ("qcow", []), ("parallels", [])):
+        if form not in FORMATS:
+            continue
+        image = f"{form}{len(options) and options[0][-5:]}.{form}"
+        words = ["-o", ",".join(options)] if options else []
+        reference("convert", "-O", form, *words, "r.img", image)
+        yield form, image
+
+
+def compare_json(what, *arguments, old=()):
+    ours, theirs = run(OURS, *arguments), run(THEIRS, *arguments)
+    if ours.returncode != theirs.returncode:
+        fail(f"{what}: status {ours.returncode}, not {theirs.returncode}: "
+             f"{ours.stderr}")
+        return
+    if theirs.returncode not in (0, 2, 3):
+        return
+    a, b = json.loads(ours.stdout), json.loads(theirs.stdout)
+    a, b = clean(a, old), clean(b, old)
+    if a != b:
+        fail(f"{what}:\n  ours   {json.dumps(a, sort_keys=True)}\n"
+             f"  theirs {json.dumps(b, sort_keys=True)}")
+
+
+def compare_text(what, *arguments):
+    ours, theirs = run(OURS, *arguments), run(THEIRS, *arguments)
+    if (ours.returncode, ours.stdout) != (theirs.returncode, theirs.stdout):
+        fail(f"{what}:\n{ours.stdout}{ours.stderr}\n---\n{theirs.stdout}"
+             f"{theirs.stderr}")
+
+
+def compare_image(form, image):
+    old = set()
+    if "children" not in run(THEIRS, "info", "--output=json", image).stdout:
+        old = {"children", "compressed"}
+    named = ["-f", form]
+    compare_json(f"info {image}", "info", *named, "--output=json", image,
+                 old=old)
+    compare_json(f"chain of {image}", "info", *named, "--backing-chain",
+                 "--output=json", image, old=old)
+    compare_json(f"map {image}", "map", *named, "--output=json", image,
+                 old=old)
+    compare_json(f"check {image}", "check", *named, "--output=json", image)
+    for target in "raw", "qcow2":
+        compare_json(f"measure {image} {target}", "measure", *named, "-O",
+                     target, "--output=json", image)
+    compare_text(f"check {image} for people", "check", *named, image)
+    compare_text(f"compare {image}", "compare", "-f", form, image, image)
+    # Each converts, the other compares.
+    reference("convert", *named, "-O", "raw", image, "theirs.raw")
+    for target in "raw", "qcow2":
+        done = run(OURS, "convert", *named, "-O", target, image, "ours.img")
+        if done.returncode:
+            fail(f"convert {image} to {target}: {done.stderr}")
+            continue
+        done = run(THEIRS, "compare", "-f", target, "-F", "raw", "ours.img",
+                   "theirs.raw")
+        if done.returncode:
+            fail(f"content of {image} as {target}: {done.stdout}")
+        done = run(OURS, "compare", "-f", form, "-F", target, image,
+                   "ours.img")
+        if done.returncode:
+            fail(f"our compare of {image} and {target}: {done.stdout}")
+
+
+def main():
+    n = 0
+    for form, image in corpus():
+        compare_image(form, image)
+        n += 1
+    print(f"{n} images compared, {failures} differences")
+    sys.exit(1 if failures else 0)
+
+
+main()

@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# tenon-img from outside, beside the reference's image tool where that is
+# installed: exit status, messages, the same JSON over a corpus of images, and
+# content that both agree about.
+set -u
+img=$TENON_TOP_BUILDDIR/tools/tenon-img
+here=$TENON_TOP_SRCDIR/tools
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() # TEXT
+{
+    echo "FAIL $1"
+    failures=$((failures + 1))
+}
+
+expect() # STATUS WHAT ARGUMENTS...
+{
+    local wanted=$1 what=$2
+    shift 2
+    "$img" "$@" >"$work/.out" 2>"$work/.err" </dev/null
+    local status=$?
+    if [ $status != "$wanted" ]; then
+        fail "$what: status $status, not $wanted"
+        cat .err
+    else
+        echo "ok $what"
+    fi
+}
+
+said() # TEXT
+{
+    grep -qF -- "$1" .err .out || {
+        fail "nothing said '$1' but:"
+        cat .err .out
+    }
+}
+
+has_format() # NAME
+{
+    "$img" --help | grep '^Supported formats' | grep -qw -- "$1"
+}
+
+# ---- the command line ----
+
+expect 0 version --version
+expect 0 help --help
+said "Supported formats"
+expect 1 "unknown command" inof
+said "did you mean 'info'?"
+expect 1 "no command"
+for command in amend bench bitmap check commit compare convert create dd info \
+    map measure rebase resize snapshot; do
+    expect 0 "help of $command" $command --help
+done
+expect 1 "unknown option" info --bad x
+expect 1 "no such image" info none
+said "none"
+expect 2 "compare: no such image" compare none none
+expect 1 "no size" create a.raw
+said "Image creation needs a size parameter"
+expect 1 "bad size" create a.raw 1X
+said "Invalid image size specified: '1X'"
+expect 1 "unknown format" create -f nonsense a 1M
+said "Unknown file format 'nonsense'"
+expect 1 "unknown option of a format" create -f qcow2 -o bad=1 a 1M
+expect 1 "shrinking needs a word" resize -f raw none 1
+
+# ---- raw, alone ----
+
+expect 0 "create raw" create a.raw 3M
+said "Formatting 'a.raw', fmt=raw size=3145728"
+[ "$(stat -c %s a.raw)" = 3145728 ] || fail "size of a raw image"
+expect 0 "quiet" create -q b.raw 3M
+[ -s .out ] && fail "-q printed something"
+printf 'hello' | dd of=b.raw bs=1 seek=1048576 conv=notrunc status=none
+expect 1 "different content" compare a.raw b.raw
+said "Content mismatch at offset 1048576!"
+expect 0 "a copy" convert -p b.raw c.raw
+said "(100.00/100%)"
+cmp b.raw c.raw || fail "convert raw to raw"
+expect 0 "equal content" compare b.raw c.raw
+said "Images are identical."
+expect 0 "grow" resize -f raw c.raw +1M
+expect 0 "equal but for zeroes" compare b.raw c.raw
+said "Warning: Image size mismatch!"
+expect 1 "strictly not equal" compare -s b.raw c.raw
+said "Strict mode: Image size mismatch!"
+expect 1 "shrink" resize -f raw c.raw -1M
+said "--shrink"
+expect 0 "shrink with the word" resize --shrink -f raw c.raw -1M
+cmp b.raw c.raw || fail "resize there and back"
+expect 63 "no checks" check -f raw b.raw
+expect 0 "dd" dd if=b.raw of=d.raw bs=1M skip=1 count=2
+[ "$(head -c 5 d.raw)" = hello ] || fail "dd skip"
+expect 0 "two sources" convert b.raw b.raw e.raw
+cat b.raw b.raw | cmp - e.raw || fail "concatenation"
+expect 0 "all zeroes stored" convert -S 0 b.raw f.raw
+cmp b.raw f.raw || fail "convert -S 0"
+expect 0 "measure" measure --output=json b.raw
+expect 0 "bench" bench -c 100 -f raw b.raw
+expect 0 "options" info --image-opts driver=raw,file.filename=b.raw
+expect 0 "json" info \
+    'json:{"driver":"raw","file":{"driver":"file","filename":"b.raw"}}'
+said "file format: raw"
+expect 1 "json without sense" info 'json:{"driver":"raw"'
+expect 1 "an option that is none" info --image-opts driver=raw,file.filename=b.raw,x=1
+said "there is no option 'x'"
+
+# ---- qcow2 ----
+
+if has_format qcow2; then
+    mkdir -p below
+    expect 0 "create qcow2" create -f qcow2 -o cluster_size=4k a.qcow2 8M
+    expect 0 "to qcow2" convert -O qcow2 b.raw below/b.qcow2
+    expect 0 "from qcow2" convert below/b.qcow2 g.raw
+    cmp b.raw g.raw || fail "there and back through qcow2"
+    expect 0 "an overlay" create -f qcow2 -b below/b.qcow2 -F qcow2 o.qcow2
+    said "backing_file=below/b.qcow2 backing_fmt=qcow2"
+    expect 1 "format of the backing file" create -f qcow2 -b below/b.qcow2 p 1M
+    expect 0 "content of the overlay" compare o.qcow2 b.raw
+    expect 2 "a forbidden backing file" compare --no-backing o.qcow2 b.raw
+    "$img" map --no-backing o.qcow2 >/dev/null 2>.err &&
+        fail "--no-backing followed"
+    grep -q "forbidden here" .err || fail "--no-backing does not say why"
+    mkdir -p other
+    "$img" map --backing-dir other o.qcow2 >/dev/null 2>.err &&
+        fail "--backing-dir followed"
+    "$img" map --backing-dir below o.qcow2 >/dev/null 2>.err ||
+        fail "--backing-dir does not follow"
+    ln -s ../below/b.qcow2 other/link.qcow2
+    "$img" create -q -f qcow2 -b other/link.qcow2 -F qcow2 l.qcow2
+    "$img" map --backing-dir other l.qcow2 >/dev/null 2>&1 &&
+        fail "--backing-dir follows a link out of it"
+fi
+
+# ---- beside the reference ----
+
+if ! command -v qemu-img >/dev/null || ! command -v python3 >/dev/null; then
+    echo "no comparison: qemu-img or python3 is missing"
+elif ! has_format qcow2 || { "$img" check a.qcow2 >.out 2>&1; [ $? = 63 ]; }; then
+    echo "no comparison: qcow2 is not there, or cannot be checked"
+else
+    python3 "$here/tenon-img-compare.py" "$img" qemu-img "$work" ||
+        fail "comparison"
+fi
+
+[ $failures = 0 ] || { echo "$failures failed"; exit 1; }
