@@ -64,14 +64,18 @@ static int unix_socket(const char *path, struct sockaddr_un *address)
     return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-static gboolean listens(const char *path)
+/* Does a server answer, whatever it says? */
+static gboolean listens(struct server *s)
 {
-    struct sockaddr_un address;
-    int fd = unix_socket(path, &address);
-    int rc = connect(fd, (struct sockaddr *)&address, sizeof address);
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    int32_t rc;
 
-    close(fd);
-    return rc == 0;
+    if (!g_file_test(s->socket, G_FILE_TEST_EXISTS))
+        return FALSE;
+    rc = image_test_open(&s->t, "raw", 0, &error);
+    if (!rc)
+        image_test_close(&s->t);
+    return rc != -ECONNREFUSED;
 }
 
 static void start(struct server *s, const char *format, ...)
@@ -94,13 +98,13 @@ static void start(struct server *s, const char *format, ...)
                               G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
                                   G_SPAWN_STDERR_TO_DEV_NULL,
                               NULL, NULL, &s->pid, NULL));
-    while (!listens(s->socket)) {
+    uri = g_strdup_printf("nbd+unix:///?socket=%s", s->socket);
+    set_name(s, uri);
+    while (!listens(s)) {
         if (waitpid(s->pid, NULL, WNOHANG) == s->pid)
             fail_msg("%s ended", words[0]);
         g_usleep(10000);
     }
-    uri = g_strdup_printf("nbd+unix:///?socket=%s", s->socket);
-    set_name(s, uri);
 }
 
 static void stop(struct server *s)
