@@ -251,7 +251,10 @@ struct tn_component_ops {
     void (*unrealize)(void *self);
     /* [control] Optional. To the power-on state. No vCPU runs. */
     void (*reset)(void *self, uint32_t kind);
-    /* [control] Optional. vCPUs are about to run / have stopped. */
+    /* [control] Optional. vCPUs are about to run / have stopped. -EAGAIN with
+     * an error text: what must come first has not (a connection); those that
+     * have started are stopped, and core asks all again a little later, until
+     * it goes or the user ends it. The text is shown meanwhile. */
     int32_t (*start)(void *self, struct tn_error *error);
     void (*stop)(void *self);
     /* [control] Optional. Finish or cancel everything in flight, so that the

@@ -203,9 +203,12 @@ int32_t vdi_change(void *self, uint64_t offset, uint64_t bytes, uint32_t kind,
 
         if (kind == TN_CHANGE_DISCARD)
             continue;
-        if (vdi_is_block(entry))
+        if (vdi_is_block(entry) || kind > TN_CHANGE_FORGET)
             rc = -ENOTSUP;
-        else if (entry == VDI_FREE && v->has_parent)
+        else if (kind == TN_CHANGE_FORGET && entry == VDI_ZERO)
+            rc = put_entry(v, block, VDI_FREE);
+        else if (kind != TN_CHANGE_FORGET && entry == VDI_FREE &&
+                 v->has_parent)
             rc = put_entry(v, block, VDI_ZERO);
         if (rc < 0)
             break;

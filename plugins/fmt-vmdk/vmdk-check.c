@@ -98,14 +98,6 @@ static int was_seen(struct checking *k, uint64_t at)
     return seen;
 }
 
-/* Both grains that a grain at an odd place touches. */
-static int is_shared(struct checking *k, uint64_t at)
-{
-    int shared = was_seen(k, at);
-
-    return shared;
-}
-
 static int32_t check_grain(struct checking *k, uint64_t grain, uint32_t entry)
 {
     struct extent *x = k->x;
@@ -128,7 +120,7 @@ static int32_t check_grain(struct checking *k, uint64_t grain, uint32_t entry)
     k->next = at + x->grain;
     if (k->c->image_end < at + x->grain)
         k->c->image_end = at + x->grain;
-    if (x->flags & FLAG_COMPRESSED || !is_shared(k, at))
+    if (x->flags & FLAG_COMPRESSED || !was_seen(k, at))
         return 0;
     say(k->c,
         "the grain of guest offset %#llx is at %#llx, where another one is",

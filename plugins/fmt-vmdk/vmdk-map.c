@@ -90,7 +90,8 @@ int32_t vmdk_grain(struct vmdk *v, const struct extent *x, uint64_t grain,
     *kind = TN_EXTENT_UNALLOCATED;
     if (!place)
         return 0;
-    rc = place < length ? v->image->read(v->host, x->file, place,
+    /* A new table may not be in the file yet. */
+    rc = place < x->end ? v->image->read(v->host, x->file, place,
                                          x->entry_bytes, &data)
                         : -EIO;
     if (rc == 0)

@@ -33,9 +33,9 @@ static int32_t check_shape(struct vmdk *v, struct extent *x, uint64_t capacity,
         return bad(v, x, error, "it is smaller than the descriptor says");
     span = x->grain * x->gtes;
     x->n_tables = (x->bytes + span - 1) / span;
-    if (x->gd_at > length || (length - x->gd_at) / x->entry_bytes <
+    if (x->gd_at < VMDK_SECTOR || x->gd_at > length || (length - x->gd_at) / x->entry_bytes <
                                  x->n_tables)
-        return bad(v, x, error, "the grain directory is cut off");
+        return bad(v, x, error, "the grain directory is out of place");
     return 0;
 }
 
@@ -136,6 +136,9 @@ static int32_t open_hosted(struct vmdk *v, struct extent *x, uint8_t *h,
         x->first = VMDK_SECTOR;
     if (x->flags & FLAG_REDUNDANT && get_le64(h + H_RGD) < 1ull << 46)
         x->rgd_at = get_le64(h + H_RGD) * VMDK_SECTOR;
+    if (x->rgd_at == x->gd_at ||
+        x->rgd_at >= v->image->length(v->host, x->file))
+        x->rgd_at = 0;
     rc = read_directory(v, x, x->gd_at, &x->gd, error);
     if (rc == 0 && x->rgd_at)
         rc = read_directory(v, x, x->rgd_at, &x->rgd, error);

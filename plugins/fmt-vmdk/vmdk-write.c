@@ -257,6 +257,13 @@ static int32_t changed_entry(const struct extent *x, uint32_t change,
     int zeroed = x->flags & FLAG_ZEROED;
 
     *entry = ~0u;
+    if (change > TN_CHANGE_FORGET)
+        return -ENOTSUP;
+    if (change == TN_CHANGE_FORGET) {
+        if (kind != TN_EXTENT_UNALLOCATED)
+            *entry = 0;
+        return 0;
+    }
     if (kind == TN_EXTENT_ZERO)
         return 0;
     if (kind == TN_EXTENT_UNALLOCATED) {

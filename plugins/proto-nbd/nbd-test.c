@@ -429,7 +429,8 @@ struct liar {
 
 static gboolean liar_get(struct liar *liar, void *data, gsize bytes)
 {
-    return recv(liar->fd, data, bytes, MSG_WAITALL) == (gssize)bytes;
+    return !bytes ||
+           recv(liar->fd, data, bytes, MSG_WAITALL) == (gssize)bytes;
 }
 
 static gboolean liar_put(struct liar *liar, const void *data, gsize bytes)
@@ -542,7 +543,7 @@ static void liar_serve(struct liar *liar)
 static gpointer liar_thread(gpointer data)
 {
     struct liar *liar = data;
-    struct timeval wait = {.tv_usec = 200000};
+    struct timeval wait = {.tv_usec = 100000};
 
     while ((liar->fd = accept(liar->listener, NULL, NULL)) >= 0) {
         setsockopt(liar->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
