@@ -178,8 +178,7 @@ int32_t parallels_change(void *self, uint64_t offset, uint64_t bytes,
     uint64_t place;
     int32_t rc = 0;
 
-    if (kind != TN_CHANGE_ZERO && kind != TN_CHANGE_UNMAP &&
-        kind != TN_CHANGE_DISCARD)
+    if (kind < TN_CHANGE_ZERO || kind > TN_CHANGE_FORGET)
         return -ENOTSUP;
     for (*done = 0; *done < bytes && *done / p->cluster < MOST_AT_ONCE;
          *done += p->cluster) {

@@ -81,7 +81,6 @@ TN_COMPONENT_INFO(qcow_info, 3) = {
              .doc = "Encrypt the image"},
             {.name = "encrypt-key-secret",
              .type = TN_PROP_STRING,
-             .flags = TN_PROP_CREATE,
              .doc = "ID of the secret that has the AES key"},
         },
 };

@@ -187,8 +187,8 @@ void vhdx_cancel(void *self, const struct tn_allocation *a)
         v->image->drop(v->host, 0, a->plugin[P_PLACE], v->block);
 }
 
-/* Nothing but the state says that a block is zero: its space is given back. */
-static int32_t zero_block(struct vhdx *v, uint64_t block)
+/* The block's space is given back. STATE: only that says what it reads as. */
+static int32_t set_state(struct vhdx *v, uint64_t block, uint32_t state)
 {
     uint64_t entry;
     uint8_t bytes[8];
@@ -196,11 +196,10 @@ static int32_t zero_block(struct vhdx *v, uint64_t block)
 
     if (rc < 0)
         return rc;
-    if (!has_place(entry) &&
-        (!v->has_parent || state_of(entry) != BLOCK_NOT_PRESENT))
+    if (!has_place(entry) && (!v->has_parent || state_of(entry) == state))
         return 0;
     rc = vhdx_room(v, 1);
-    put64(bytes, BLOCK_ZERO);
+    put64(bytes, state);
     if (rc == 0)
         rc = vhdx_write(v, vhdx_block_place(v, block), 8, bytes);
     if (rc == 0 && has_place(entry))
@@ -212,15 +211,19 @@ int32_t vhdx_change(void *self, uint64_t offset, uint64_t bytes,
                     uint32_t kind, uint64_t *done)
 {
     struct vhdx *v = self;
+    uint32_t state =
+        kind == TN_CHANGE_FORGET ? BLOCK_NOT_PRESENT : BLOCK_ZERO;
     int32_t rc = 0;
 
+    if (kind < TN_CHANGE_ZERO || kind > TN_CHANGE_FORGET)
+        return -ENOTSUP;
     if (v->leave_allocated) {
         *done = bytes;
         return kind == TN_CHANGE_DISCARD ? 0 : -ENOTSUP;
     }
     for (*done = 0; *done < bytes && *done / v->block < MOST_AT_ONCE;
          *done += v->block) {
-        rc = zero_block(v, (offset + *done) / v->block);
+        rc = set_state(v, (offset + *done) / v->block, state);
         if (rc < 0)
             break;
     }
