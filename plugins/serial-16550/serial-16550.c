@@ -555,8 +555,12 @@ static void uart_unrealize(void *self)
 {
     struct uart *u = self;
 
-    if (u->stream)
+    if (u->stream) { /* what the guest sent last is still in the FIFO */
+        if (TN_HAS(u->chars, flush))
+            u->chars->flush(u->host, u->stream);
+        drain(u);
         u->chars->close(u->host, u->stream);
+    }
     u->clock->free_timer(u->host, u->timer);
     if (u->region)
         u->memory->free_region(u->host, u->region);
