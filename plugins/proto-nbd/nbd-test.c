@@ -556,7 +556,7 @@ static void liar_serve(struct liar *liar)
         } else if (type == NBD_CMD_READ) {
             ok = liar_chunk(liar, request, NBD_CHUNK_DATA, data, bytes + 8);
         } else {
-            ok = liar_chunk(liar, request, NBD_CHUNK_NONE, NULL, 0);
+            ok = liar_chunk(liar, request, NBD_CHUNK_NONE, data, 0);
         }
         if (!ok)
             return;
