@@ -60,6 +60,9 @@ struct image_kind {
     /* Optional: makes the seeds of formats that nobody here writes. FALSE
      * past the last. */
     gboolean (*seed)(struct image_test *t, guint index);
+    /* Optional: makes the checksums of a damaged image right again, so that
+     * what lies behind them is reached. */
+    void (*mend)(uint8_t *data, gsize bytes);
 };
 
 enum image_maker { MADE_HERE, MADE_BY_REFERENCE };
