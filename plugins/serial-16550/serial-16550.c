@@ -647,6 +647,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(uart_info, 3) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, uart_info),
     .info = {TN_COMPONENT_INFO_DEVICE(3),
+             .flags = TN_COMPONENT_SAVES,
              .id = "uart16550",
              .summary = "16550A serial port with FIFOs"},
     .properties =
