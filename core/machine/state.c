@@ -52,8 +52,14 @@ int32_t state_check(struct instance *instance, struct tn_error *error)
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     struct tn_state table;
 
-    if (!instance_interface(instance, TN_STATE, &table, sizeof table))
+    if (!instance_interface(instance, TN_STATE, &table, sizeof table)) {
+        if (instance->desc->component->info.flags & TN_COMPONENT_SAVES)
+            return tn_error_set(error, -EPROTO,
+                                "%s: it says that it can be saved, and has no "
+                                "state table",
+                                instance->desc->id);
         return 0;
+    }
     if (table.oldest > table.version ||
         (table.n_fields &&
          (!table.fields ||

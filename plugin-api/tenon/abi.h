@@ -76,6 +76,9 @@ extern "C" {
 #define TN_COMPONENT_PARENT_LOCK 0x2u
 /* Several instances may sit on each bus it provides (else one a bus). */
 #define TN_COMPONENT_MULTI_SLOT 0x4u
+/* Devices: every instance offers "tenon.state/1" (state.h), so it can be in a
+ * machine that is saved. In the note, for `tenon check` runs no plugin code. */
+#define TN_COMPONENT_SAVES 0x8u
 
 /* Property types: how the text in the machine file is read. */
 #define TN_PROP_STRING 1u

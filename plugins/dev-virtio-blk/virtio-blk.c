@@ -404,7 +404,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(blk_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, blk_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(5), .flags = TN_COMPONENT_PARENT_LOCK,
+    .info = {TN_COMPONENT_INFO_DEVICE(5),
+             .flags = TN_COMPONENT_PARENT_LOCK | TN_COMPONENT_SAVES,
              .id = "virtio-blk", .bus = "virtio", .summary = "disk"},
     .properties = {{.name = "serial",
                     .type = TN_PROP_STRING,

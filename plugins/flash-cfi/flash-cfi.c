@@ -226,7 +226,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 #define PROPERTIES 4
 TN_COMPONENT_INFO(flash_info, PROPERTIES) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, flash_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES), .id = "flash-cfi",
+    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES),
+             .flags = TN_COMPONENT_SAVES, .id = "flash-cfi",
              .summary = "NOR flash, two 16-bit chips, Intel command set"},
     .properties =
         {

@@ -197,9 +197,14 @@ static int32_t claim_all(struct checker *c, struct tn_error *error)
 
     claim_or_say(c, 0, q->cluster, "the header");
     claim_or_say(c, q->l1_offset, q->l1_entries * 8ull, "the L1 table");
-    if (q->crypt_method == CRYPT_LUKS)
+    if (q->crypt_lost) {
+        check_say(c, "the encryption header at %#llx cannot be read",
+                  (unsigned long long)q->crypt_offset);
+        check_corrupt(c, 0);
+    } else if (q->crypt_method == CRYPT_LUKS) {
         claim_or_say(c, q->crypt_offset, q->crypt_bytes,
                      "the encryption header");
+    }
     rc = claim_snapshots(c, error);
     if (rc == 0)
         rc = claim_bitmaps(c, error);

@@ -96,6 +96,7 @@ int32_t qcow2_crypt_open(struct qcow2 *q, uint32_t flags,
         flags |= TN_IMAGE_NO_IO;
     if (q->crypt_method == CRYPT_LUKS) {
         rc = open_luks(q, flags, error);
+        q->crypt_lost = rc < 0;
         return rc < 0 && flags & TN_IMAGE_CHECK ? 0 : rc;
     }
     if (flags & TN_IMAGE_NO_IO)

@@ -161,8 +161,10 @@ static int32_t take(struct qcow2 *q, struct tn_image_snapshot *wanted,
         rc = qcow2_tree_marks(q, 1);
     if (rc == 0)
         rc = append(q, &s);
-    if (rc < 0)
+    if (rc < 0) {
+        qcow2_snapshot_clear(q, &s);
         return tn_fail(q->host, error, rc, "the snapshot cannot be taken");
+    }
     rc = qcow2_snapshots_write(q, error);
     copy_text(wanted->id, sizeof wanted->id, id);
     wanted->bytes = s.bytes;

@@ -154,6 +154,7 @@ struct qcow2 {
     uint32_t snapshots_lost;
     uint32_t refcounts_lost; /* the refcount table could not be read */
     uint32_t crypt_method;
+    uint32_t crypt_lost; /* the header could not be read */
     uint64_t crypt_offset, crypt_bytes;
     struct crypto_cipher *cipher;
     struct luks1 *luks;

@@ -108,7 +108,7 @@ int32_t vdi_allocate(void *self, uint64_t offset, uint64_t bytes,
     for (uint32_t i = 0; i < n; i++)
         vdi_use(v, index + i, 1);
     a->file = TN_IMAGE_FILE_SELF;
-    a->flags = 0;
+    a->flags = TN_ALLOCATION_EXTENDS;
     a->offset = block * v->block;
     a->bytes = (uint64_t)n * v->block;
     a->at = vdi_place(v, index);

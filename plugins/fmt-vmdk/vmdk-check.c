@@ -129,35 +129,41 @@ static int32_t check_grain(struct checking *k, uint64_t grain, uint32_t entry)
     return k->c->repair == 2 ? fixed(k, give_copy(k, grain, at)) : 0;
 }
 
-static int is_empty(const struct extent *x, uint32_t entry)
-{
-    return entry == 0 || (entry == 1 && x->flags & FLAG_ZEROED);
-}
-
-/* One of the two may be older by what a crash took. */
+/* The redundant entry may be older by what a crash took: nothing reads it, and
+ * what it refers to was not used again. */
 static int32_t check_redundant(struct checking *k, uint64_t grain,
                                uint32_t entry, uint32_t other)
 {
-    uint64_t place = vmdk_redundant_place(k->x, grain);
-    int older = is_empty(k->x, entry) || is_empty(k->x, other);
     int32_t rc;
 
     if (entry == other)
         return 0;
     say(k->c, "the redundant entry of guest offset %#llx differs",
         (unsigned long long)guest_offset(k, grain));
-    if (older)
-        k->c->leaks++;
-    else
-        k->c->corruptions++;
-    if (k->c->repair < (older ? 1u : 2u))
+    k->c->leaks++;
+    if (!k->c->repair)
         return 0;
-    rc = set_entry(k, place, entry);
-    if (rc == 0 && older)
+    rc = set_entry(k, vmdk_redundant_place(k->x, grain), entry);
+    if (rc == 0)
         k->c->leaks_fixed++;
-    else if (rc == 0)
-        k->c->corruptions_fixed++;
     return rc;
+}
+
+/* Do the table's bytes meet those of a directory or the descriptor? */
+static int meets(uint64_t table, uint64_t bytes, uint64_t at, uint64_t other)
+{
+    return at && table < at + other && at < table + bytes;
+}
+
+static int is_misplaced(const struct checking *k, uint64_t table,
+                        uint64_t bytes)
+{
+    const struct extent *x = k->x;
+
+    return meets(table, bytes, x->gd_at, x->n_tables * 4) ||
+           meets(table, bytes, x->rgd_at, x->n_tables * 4) ||
+           (x->file == 0 && meets(table, bytes, k->v->text_at,
+                                  k->v->text_at ? k->v->text_room : 0));
 }
 
 static int32_t read_table(struct checking *k, const uint64_t *gd,
@@ -168,7 +174,7 @@ static int32_t read_table(struct checking *k, const uint64_t *gd,
     uint64_t bytes = (uint64_t)k->x->gtes * 4;
 
     if (gd[table] < VMDK_SECTOR || gd[table] > length ||
-        length - gd[table] < bytes)
+        length - gd[table] < bytes || is_misplaced(k, gd[table], bytes))
         return -ERANGE;
     return v->image->pread(v->host, k->x->file, gd[table], entries, bytes);
 }
@@ -221,20 +227,27 @@ static int32_t check_table(struct checking *k, uint64_t table,
     return rc;
 }
 
-/* Two tables in one place: the later one begins anew. */
+/* Tables that meet others: the later one is given up. */
 static int32_t check_directory(struct checking *k, uint64_t at, uint64_t *gd,
                                uint8_t *units, uint64_t n_units)
 {
+    uint64_t n = ((uint64_t)k->x->gtes * 4 + VMDK_SECTOR - 1) / VMDK_SECTOR;
     int32_t rc = 0;
 
     for (uint64_t t = 0; rc == 0 && gd && t < k->x->n_tables; t++) {
-        uint64_t unit = gd[t] / VMDK_SECTOR;
+        uint64_t first = gd[t] / VMDK_SECTOR;
+        int taken = 0;
 
-        if (!gd[t] || unit >= n_units)
+        if (!gd[t] || first >= n_units || n_units - first < n)
             continue;
-        if (units[unit / 8] >> unit % 8 & 1)
+        for (uint64_t i = first; i < first + n; i++)
+            taken |= units[i / 8] >> i % 8 & 1;
+        if (taken) {
             rc = drop_table(k, at, gd, t, "");
-        units[unit / 8] |= (uint8_t)(1u << unit % 8);
+            continue;
+        }
+        for (uint64_t i = first; i < first + n; i++)
+            units[i / 8] |= (uint8_t)(1u << i % 8);
     }
     return rc;
 }

@@ -136,7 +136,8 @@ static int32_t open_hosted(struct vmdk *v, struct extent *x, uint8_t *h,
         x->first = VMDK_SECTOR;
     if (x->flags & FLAG_REDUNDANT && get_le64(h + H_RGD) < 1ull << 46)
         x->rgd_at = get_le64(h + H_RGD) * VMDK_SECTOR;
-    if (x->rgd_at == x->gd_at ||
+    if ((x->rgd_at < x->gd_at + x->n_tables * 4 &&
+         x->gd_at < x->rgd_at + x->n_tables * 4) ||
         x->rgd_at >= v->image->length(v->host, x->file))
         x->rgd_at = 0;
     rc = read_directory(v, x, x->gd_at, &x->gd, error);

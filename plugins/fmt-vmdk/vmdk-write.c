@@ -207,7 +207,7 @@ int32_t vmdk_allocate(void *self, uint64_t offset, uint64_t bytes,
     if (rc < 0)
         return rc;
     a->file = x->file;
-    a->flags = 0;
+    a->flags = TN_ALLOCATION_EXTENDS;
     a->offset = x->start + grain * x->grain;
     a->bytes = n * x->grain;
     if (a->bytes > x->start + x->bytes - a->offset)

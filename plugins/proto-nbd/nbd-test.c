@@ -57,10 +57,31 @@ static void set_name(struct server *s, const char *name)
     s->t.path = g_strdup(name);
 }
 
+static int unix_socket(const char *path, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    g_strlcpy(address->sun_path, path, sizeof address->sun_path);
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* Does a server answer, whatever it says? */
+static gboolean listens(struct server *s)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    int32_t rc;
+
+    if (!g_file_test(s->socket, G_FILE_TEST_EXISTS))
+        return FALSE;
+    rc = image_test_open(&s->t, "raw", 0, &error);
+    if (!rc)
+        image_test_close(&s->t);
+    return rc != -ECONNREFUSED;
+}
+
 static void start(struct server *s, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
-/* A server's command with the socket's name for %SOCK, and in its directory. */
+/* A server's command; it runs in the test's directory. */
 static void start(struct server *s, const char *format, ...)
 {
     g_autofree char *text = NULL;
@@ -77,11 +98,13 @@ static void start(struct server *s, const char *format, ...)
                               G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
                                   G_SPAWN_STDERR_TO_DEV_NULL,
                               NULL, NULL, &s->pid, NULL));
-    for (int i = 0; i < 500 && !g_file_test(s->socket, G_FILE_TEST_EXISTS);
-         i++)
-        g_usleep(10000);
     uri = g_strdup_printf("nbd+unix:///?socket=%s", s->socket);
     set_name(s, uri);
+    while (!listens(s)) {
+        if (waitpid(s->pid, NULL, WNOHANG) == s->pid)
+            fail_msg("%s ended", words[0]);
+        g_usleep(10000);
+    }
 }
 
 static void stop(struct server *s)
@@ -533,7 +556,7 @@ static void liar_serve(struct liar *liar)
         } else if (type == NBD_CMD_READ) {
             ok = liar_chunk(liar, request, NBD_CHUNK_DATA, data, bytes + 8);
         } else {
-            ok = liar_chunk(liar, request, NBD_CHUNK_NONE, NULL, 0);
+            ok = liar_chunk(liar, request, NBD_CHUNK_NONE, data, 0);
         }
         if (!ok)
             return;
@@ -543,7 +566,9 @@ static void liar_serve(struct liar *liar)
 static gpointer liar_thread(gpointer data)
 {
     struct liar *liar = data;
-    struct timeval wait = {.tv_usec = 100000};
+    /* After a lie either side may wait for what does not come. */
+    struct timeval wait = {.tv_sec = liar->lies ? 0 : 600,
+                           .tv_usec = liar->lies ? 100000 : 0};
 
     while ((liar->fd = accept(liar->listener, NULL, NULL)) >= 0) {
         setsockopt(liar->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
@@ -558,10 +583,9 @@ static void liar_start(struct liar *liar, struct server *s, guint lies)
 {
     g_autofree char *name =
         g_strdup_printf("nbd+unix:///?socket=%s", s->socket);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
 
-    g_strlcpy(address.sun_path, s->socket, sizeof address.sun_path);
-    liar->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    liar->listener = unix_socket(s->socket, &address);
     assert_int_equal(bind(liar->listener, (struct sockaddr *)&address,
                           sizeof address), 0);
     assert_int_equal(listen(liar->listener, 5), 0);

@@ -467,7 +467,8 @@ AT(tn_chars, write, 24);
 AT(tn_chars, accept, 32);
 AT(tn_chars, is_open, 40);
 AT(tn_chars, send_break, 48);
-SIZE(tn_chars, 56);
+AT(tn_chars, flush, 56);
+SIZE(tn_chars, 64);
 
 AT(tn_char_sink, size, 0);
 AT(tn_char_sink, reserved, 4);
