@@ -192,6 +192,10 @@ int32_t vhdx_check(void *self, struct tn_check *c, struct tn_error *error)
         rc = check_entries(&k);
     if (rc == 0 && v->writable)
         rc = v->image->flush(v->host);
+    if (rc == 0 && c->corruptions_fixed) { /* what they said is used is not */
+        v->image->free(v->host, v->used);
+        rc = vhdx_space_init(v, error);
+    }
     if (rc == 0)
         rc = check_end(&k, error);
     v->image->free(v->host, k.seen);
