@@ -52,6 +52,9 @@ class Run:
             arguments += ["--set", setting]
         self.pid = os.fork()
         if self.pid == 0:
+            # A shell starts what is in its background with some ignored.
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             os.close(self.master)
             os.login_tty(self.slave) if hasattr(os, "login_tty") \
                 else self.login()
