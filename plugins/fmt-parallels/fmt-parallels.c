@@ -52,19 +52,14 @@ static const struct tn_component_ops parallels_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "fmt-parallels",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "fmt-parallels",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "Image format Parallels"},
 };
 
 TN_COMPONENT_INFO(parallels_info, 1) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, parallels_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 1),
-             .id = "parallels",
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 1), .id = "parallels",
              .summary = "Parallels expandable images"},
     .properties =
         {

@@ -3,8 +3,8 @@
  * (tests/image/kind.h). */
 #include "tests/image/kind.h"
 
-static const char *const plugins[] = {"proto-file", "fmt-raw",
-                                      "fmt-parallels", NULL};
+static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-parallels",
+                                      NULL};
 
 static const struct image_options options[] = {
     {.ours = "cluster-size=64K", .reference = "cluster_size=64k"},

@@ -13,8 +13,7 @@ static int is_ext(const uint8_t *header)
     return !memcmp(header, MAGIC_EXT, MAGIC_BYTES);
 }
 
-uint32_t parallels_probe(const uint8_t *header, uint32_t bytes,
-                         uint64_t length)
+uint32_t parallels_probe(const uint8_t *header, uint32_t bytes, uint64_t length)
 {
     (void)length;
     if (bytes < HEADER_BYTES ||
@@ -130,8 +129,7 @@ static int32_t prepare_writing(struct parallels *p, uint32_t flags,
     return rc;
 }
 
-static void describe_info(const struct parallels *p,
-                          struct tn_image_info *info)
+static void describe_info(const struct parallels *p, struct tn_image_info *info)
 {
     info->bytes = p->bytes;
     info->cluster_bytes = (uint32_t)p->cluster;
@@ -176,8 +174,7 @@ static void settle(struct parallels *p)
     while (end > 0 && !(p->used[(end - 1) / 8] >> ((end - 1) % 8) & 1))
         end--;
     bytes = p->data + end * p->cluster;
-    if (p->image->flush(p->host) == 0 &&
-        bytes < p->image->length(p->host, 0))
+    if (p->image->flush(p->host) == 0 && bytes < p->image->length(p->host, 0))
         (void)p->image->set_length(p->host, 0, bytes, NULL);
 }
 

@@ -44,13 +44,13 @@ struct parallels {
     uint64_t multiplier; /* bytes that an entry counts in */
     uint64_t entries;
     uint64_t bytes;
-    uint64_t data;       /* where clusters may begin */
+    uint64_t data; /* where clusters may begin */
     uint32_t writable;
     uint32_t changed;
     /* Slots: places of clusters from `data` on. Bits of those in use. */
     uint8_t *used;
-    uint64_t slots;      /* bits */
-    uint64_t end;        /* no slot from here on is in use */
+    uint64_t slots; /* bits */
+    uint64_t end;   /* no slot from here on is in use */
     uint64_t hint;
 };
 

@@ -51,19 +51,14 @@ static const struct tn_component_ops qcow_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "fmt-qcow",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "fmt-qcow",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "Image format qcow, version 1"},
 };
 
 TN_COMPONENT_INFO(qcow_info, 3) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, qcow_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 3),
-             .id = "qcow",
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 3), .id = "qcow",
              .summary = "qcow images, version 1"},
     .properties =
         {

@@ -61,8 +61,7 @@ int64_t qcow_encode(void *self, const struct tn_encode *unit)
     z_stream z = {.next_out = unit->stored};
     int status;
 
-    z.avail_out = (uInt)(unit->room < q->cluster ? unit->room
-                                                 : q->cluster - 1);
+    z.avail_out = (uInt)(unit->room < q->cluster ? unit->room : q->cluster - 1);
     if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW, 9,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return -ENOMEM;

@@ -248,8 +248,8 @@ int32_t qcow_commit(void *self, const struct tn_allocation *a)
     for (uint64_t i = 0; rc == 0 && i < n; i++) {
         put64(bytes, a->plugin[P_ENTRY] + i * q->cluster);
         rc = q->image->write(q->host, 0,
-                             l2_place(q, table, a->offset + i * q->cluster),
-                             8, bytes);
+                             l2_place(q, table, a->offset + i * q->cluster), 8,
+                             bytes);
     }
     return rc;
 }

@@ -20,8 +20,7 @@ uint32_t qcow_probe(const uint8_t *header, uint32_t bytes, uint64_t length)
 
 static int32_t bad(struct qcow *q, struct tn_error *error, const char *what)
 {
-    return tn_fail(q->host, error, -EINVAL, "not a valid qcow image: %s",
-                   what);
+    return tn_fail(q->host, error, -EINVAL, "not a valid qcow image: %s", what);
 }
 
 static int32_t parse_header(struct qcow *q, const uint8_t *h,
@@ -41,8 +40,8 @@ static int32_t parse_header(struct qcow *q, const uint8_t *h,
     if (q->l2_bits < 6 || q->l2_bits > 13)
         return bad(q, error, "the size of L2 tables is out of range");
     if (q->crypt > CRYPT_AES)
-        return tn_fail(q->host, error, -ENOTSUP,
-                       "unknown encryption method %u", q->crypt);
+        return tn_fail(q->host, error, -ENOTSUP, "unknown encryption method %u",
+                       q->crypt);
     if (q->bytes < 2 || q->bytes > (uint64_t)INT64_MAX / 2)
         return bad(q, error, "the size of the disk is out of range");
     q->cluster = 1ull << q->cluster_bits;
@@ -56,8 +55,7 @@ static int32_t parse_header(struct qcow *q, const uint8_t *h,
 }
 
 static int32_t parse_backing(struct qcow *q, const uint8_t *h,
-                             struct tn_image_info *info,
-                             struct tn_error *error)
+                             struct tn_image_info *info, struct tn_error *error)
 {
     uint64_t at = get64(h + H_BACKING);
     uint32_t bytes = get32(h + H_BACKING_BYTES);
@@ -163,13 +161,11 @@ static int32_t write_image(struct qcow *q, const struct tn_create *c,
         put64(h + H_BACKING, HEADER_BYTES);
         put32(h + H_BACKING_BYTES, (uint32_t)name);
     }
-    rc = q->image->set_length(q->host, 0,
-                              round_up(HEADER_BYTES + name, 8) + entries * 8,
-                              error);
+    rc = q->image->set_length(
+        q->host, 0, round_up(HEADER_BYTES + name, 8) + entries * 8, error);
     if (rc == 0 && name)
         rc = q->image->pwrite(q->host, 0, HEADER_BYTES, c->backing, name);
-    return rc < 0 ? rc
-                  : q->image->pwrite(q->host, 0, 0, h, HEADER_BYTES);
+    return rc < 0 ? rc : q->image->pwrite(q->host, 0, 0, h, HEADER_BYTES);
 }
 
 int32_t qcow_create(void *self, const struct tn_create *c,

@@ -29,7 +29,7 @@ static const struct image_options plain = {.ours = "", .reference = ""};
 static void fill(struct image_test *t)
 {
     for (uint64_t i = 0; i < t->bytes; i++)
-        t->model[i] = i >> 12 & 1   ? (uint8_t)"words and words "[i % 16]
+        t->model[i] = i >> 12 & 1   ? (uint8_t) "words and words "[i % 16]
                       : i >> 13 & 1 ? 0
                                     : (uint8_t)g_rand_int(t->random);
 }
@@ -125,8 +125,8 @@ static void test_encrypted_image(void **state)
     block_secrets_add(secrets, "key", PASSWORD, strlen(PASSWORD));
     t.context->secrets = secrets;
     rc = image_create_with(&t, "qcow",
-                           "encrypt-format=aes,encrypt-key-secret=key",
-                           &create, &error);
+                           "encrypt-format=aes,encrypt-key-secret=key", &create,
+                           &error);
     if (rc == -ENOTSUP) {
         print_message("built without libgcrypt\n");
         skip();

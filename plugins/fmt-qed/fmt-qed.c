@@ -52,19 +52,14 @@ static const struct tn_component_ops qed_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "fmt-qed",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "fmt-qed",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "Image format QED"},
 };
 
 TN_COMPONENT_INFO(qed_info, 2) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, qed_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 2),
-             .id = "qed",
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 2), .id = "qed",
              .summary = "QED images"},
     .properties =
         {

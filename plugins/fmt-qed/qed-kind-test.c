@@ -2,8 +2,7 @@
 /* QED for the tests that all formats share (tests/image/kind.h). */
 #include "tests/image/kind.h"
 
-static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-qed",
-                                      NULL};
+static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-qed", NULL};
 
 /* The reference opens no image with table_size=1, not even its own. */
 static const struct image_options options[] = {

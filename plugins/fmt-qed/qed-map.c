@@ -26,8 +26,10 @@ int qed_place_is_good(const struct qed *q, uint64_t offset, uint64_t bytes)
 
 static int32_t damaged(struct qed *q, const char *what, uint64_t offset)
 {
-    tn_logf(q->host, TN_LOG_ERROR, "the %s entry of guest offset %#llx is "
-            "damaged", what, (unsigned long long)offset);
+    tn_logf(q->host, TN_LOG_ERROR,
+            "the %s entry of guest offset %#llx is "
+            "damaged",
+            what, (unsigned long long)offset);
     return -EIO;
 }
 
@@ -215,9 +217,8 @@ static int32_t set_entries(struct qed *q, uint64_t offset, uint64_t n,
 
     for (uint64_t i = 0; rc == 0 && i < n; i++) {
         put64(bytes, entry);
-        rc = q->image->write(q->host, 0,
-                             l2_place(q, table, offset + i * q->cluster), 8,
-                             bytes);
+        rc = q->image->write(
+            q->host, 0, l2_place(q, table, offset + i * q->cluster), 8, bytes);
         if (entry != ENTRY_ZERO)
             entry += q->cluster;
     }
@@ -231,8 +232,7 @@ static int32_t fetch(struct qed *q, uint64_t offset, uint64_t n)
     int32_t rc = get_table(q, offset, &table);
 
     for (uint64_t i = 0; rc == 0 && table && i < n; i++)
-        rc = read_entry(q, l2_place(q, table, offset + i * q->cluster),
-                        &entry);
+        rc = read_entry(q, l2_place(q, table, offset + i * q->cluster), &entry);
     return rc;
 }
 

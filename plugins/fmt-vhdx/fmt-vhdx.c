@@ -54,19 +54,14 @@ static const struct tn_component_ops vhdx_ops = {
 
 TN_PLUGIN_INFO(plugin_info) = {
     .note = TN_NOTE_HEADER(TN_NOTE_PLUGIN, plugin_info),
-    .info = {TN_PLUGIN_INFO_STABLE,
-             .n_components = 1,
-             .id = "fmt-vhdx",
-             .version = "1.0",
-             .vendor = "Tenon",
-             .licence = "Apache-2.0",
+    .info = {TN_PLUGIN_INFO_STABLE, .n_components = 1, .id = "fmt-vhdx",
+             .version = "1.0", .vendor = "Tenon", .licence = "Apache-2.0",
              .summary = "Image format VHDX"},
 };
 
 TN_COMPONENT_INFO(vhdx_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, vhdx_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 5),
-             .id = "vhdx",
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 5), .id = "vhdx",
              .summary = "VHDX images: dynamic, fixed, differencing"},
     .properties =
         {

@@ -75,9 +75,8 @@ static const char *wrong_entry(struct checking *k, uint64_t index,
 
     if (index % (v->chunk_ratio + 1) == v->chunk_ratio)
         return state == BITMAP_NOT_PRESENT ? NULL
-               : state == BITMAP_PRESENT
-                   ? wrong_place(k, entry, BITMAP_BLOCK)
-                   : "has a state that does not exist";
+               : state == BITMAP_PRESENT   ? wrong_place(k, entry, BITMAP_BLOCK)
+                                           : "has a state that does not exist";
     if (state == 4)
         return "has a state that does not exist";
     if (state == BLOCK_PARTIAL && !v->has_parent)
@@ -159,8 +158,8 @@ static int32_t check_end(struct checking *k, struct tn_error *error)
         rc = v->image->set_length(v->host, 0, c->image_end, error);
     if (rc == 0) {
         v->end = c->image_end;
-        v->stable_length = v->end < v->stable_length ? v->end
-                                                     : v->stable_length;
+        v->stable_length =
+            v->end < v->stable_length ? v->end : v->stable_length;
         c->leaks_fixed += leaks;
     }
     return rc;
@@ -176,6 +175,8 @@ int32_t vhdx_check(void *self, struct tn_check *c, struct tn_error *error)
     /* What is in the log is not in its place yet. */
     if (v->writable)
         rc = v->image->flush(v->host);
+    if (length < v->replayed_end)
+        length = v->replayed_end;
     k.megabytes = ceil_div(length, MIB);
     k.seen = v->image->allocate(v->host, k.megabytes / 8 + 1);
     if (!k.seen)

@@ -28,7 +28,7 @@ struct plan {
 /* What suits a disk of that size if nobody says it. */
 static uint32_t usual_block(uint64_t bytes)
 {
-    return (uint32_t)(bytes > 32ull << 40   ? 64 * MIB
+    return (uint32_t)(bytes > 32ull << 40    ? 64 * MIB
                       : bytes > 100ull << 30 ? 32 * MIB
                       : bytes > 1ull << 30   ? 16 * MIB
                                              : 8 * MIB);
@@ -40,8 +40,7 @@ static int32_t read_options(struct plan *p)
     const struct tn_props *props = tn_service(v->host, TN_HOST_PROPS);
     uint64_t block = props->get_uint(v->host, "block-size");
 
-    p->log_bytes =
-        round_up(props->get_uint(v->host, "log-size"), MIB);
+    p->log_bytes = round_up(props->get_uint(v->host, "log-size"), MIB);
     p->fixed = (uint32_t)props->get_uint(v->host, "subformat") == 1;
     p->zero_state = (uint32_t)props->get_uint(v->host, "block-state-zero");
     v->logical =
@@ -175,9 +174,8 @@ static uint32_t add_pair(uint8_t *locator, uint32_t index, uint32_t at,
 {
     uint8_t *e = locator + 20 + (uint64_t)index * 12;
     int32_t k = vhdx_to_utf16(key, locator + at, 128);
-    int32_t d = k < 0 ? -1
-                      : vhdx_to_utf16(value, locator + at + k,
-                                      2 * MAX_NAME + 128);
+    int32_t d =
+        k < 0 ? -1 : vhdx_to_utf16(value, locator + at + k, 2 * MAX_NAME + 128);
 
     if (d < 0)
         return 0;

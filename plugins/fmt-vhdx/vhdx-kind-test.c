@@ -78,11 +78,10 @@ static gboolean seed(struct image_test *t, guint index)
     t->bytes = 3u << 20;
     g_free(t->model);
     t->model = NULL;
-    if (!image_kind_make(t, &(struct image_kind){.name = "vhdx"}, &o,
-                         MADE_HERE, t->bytes))
+    if (!image_kind_make(t, &(struct image_kind){.name = "vhdx"}, &o, MADE_HERE,
+                         t->bytes))
         return FALSE;
-    image_kind_open(t, &(struct image_kind){.name = "vhdx"},
-                    TN_IMAGE_WRITABLE);
+    image_kind_open(t, &(struct image_kind){.name = "vhdx"}, TN_IMAGE_WRITABLE);
     for (guint i = 0; i < 4; i++) {
         image_test_history(t, 20, 1);
         assert_int_equal(image_do(t, TN_DISK_FLUSH, 0, 0, 0, NULL), 0);

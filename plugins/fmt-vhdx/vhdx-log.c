@@ -74,8 +74,7 @@ static int descriptors_are_valid(const uint8_t *entry)
                 return 0;
             continue;
         }
-        if (get32(d) != SIGNATURE_DATA ||
-            before + (data + 1ull) * PAGE > room)
+        if (get32(d) != SIGNATURE_DATA || before + (data + 1ull) * PAGE > room)
             return 0;
         sector = data_sector(entry, data++);
         if (get32(sector) != SIGNATURE_SECTOR ||
@@ -93,8 +92,8 @@ static int entry_is_valid(struct replay *r, uint32_t at)
 
     if (get32(entry) != SIGNATURE_ENTRY || length < PAGE || length % PAGE ||
         length > r->length || get32(entry + E_TAIL) % PAGE ||
-        get32(entry + E_TAIL) >= r->length ||
-        get64(entry + E_SEQUENCE) == 0 || get32(entry + 28) ||
+        get32(entry + E_TAIL) >= r->length || get64(entry + E_SEQUENCE) == 0 ||
+        get32(entry + 28) ||
         memcmp(entry + E_GUID, r->v->header + H_LOG_GUID, GUID_BYTES) ||
         length > r->budget)
         return 0;
@@ -182,8 +181,8 @@ static int32_t keep_page(struct vhdx *v, uint64_t offset, const uint8_t *data)
     if (v->n_replayed == MAX_REPLAYED)
         return -EFBIG;
     if (!v->replayed)
-        v->replayed = v->image->allocate(
-            v->host, (uint64_t)MAX_REPLAYED * sizeof *v->replayed);
+        v->replayed = v->image->allocate(v->host, (uint64_t)MAX_REPLAYED *
+                                                      sizeof *v->replayed);
     if (!v->replayed)
         return -ENOMEM;
     p = &v->replayed[v->n_replayed];
@@ -205,7 +204,7 @@ static int32_t apply_zero(struct replay *r, uint64_t offset, uint64_t bytes)
     int32_t rc = 0;
 
     /* What lies beyond the end of the file is zero already. */
-    bytes = offset >= length ? 0
+    bytes = offset >= length          ? 0
             : bytes < length - offset ? bytes
                                       : length - offset;
     if (!v->writable) {
@@ -246,9 +245,8 @@ static int32_t apply_entry(struct replay *r, const uint8_t *entry)
             continue;
         }
         expand_sector(d, data_sector(entry, data++), page);
-        rc = v->writable
-                 ? v->image->pwrite(v->host, 0, offset, page, PAGE)
-                 : keep_page(v, offset, page);
+        rc = v->writable ? v->image->pwrite(v->host, 0, offset, page, PAGE)
+                         : keep_page(v, offset, page);
     }
     return rc;
 }
@@ -281,8 +279,7 @@ static int32_t apply_sequence(struct replay *r, struct tn_error *error)
     uint32_t at = r->start, active = 0;
     int32_t rc = 0;
 
-    if (get64(entry_at(r, r->head) + E_FLUSHED) >
-        v->image->length(v->host, 0))
+    if (get64(entry_at(r, r->head) + E_FLUSHED) > v->image->length(v->host, 0))
         return vhdx_bad(v, error, "the file was truncated");
     if (r->last > 2 * MAX_BYTES)
         return vhdx_bad(v, error, "the log makes the file too long");
@@ -301,13 +298,15 @@ static int32_t apply_sequence(struct replay *r, struct tn_error *error)
                        "open the image once for writing");
     if (rc == -EINVAL)
         return vhdx_bad(v, error, "the log writes outside the file");
+    v->replayed_end = r->last;
     sort_replayed(v);
     return rc;
 }
 
 static int32_t replay(struct vhdx *v, struct tn_error *error)
 {
-    struct replay r = {.v = v, .length = v->log.bytes,
+    struct replay r = {.v = v,
+                       .length = v->log.bytes,
                        .budget = 16ull * v->log.bytes + 16 * MIB};
     int32_t rc;
 
@@ -354,8 +353,7 @@ int32_t vhdx_log_open(struct vhdx *v, struct tn_error *error)
     return rc < 0 ? rc : vhdx_finish(v);
 }
 
-int32_t vhdx_pread(struct vhdx *v, uint64_t offset, void *data,
-                   uint64_t bytes)
+int32_t vhdx_pread(struct vhdx *v, uint64_t offset, void *data, uint64_t bytes)
 {
     int32_t rc = v->image->pread(v->host, 0, offset, data, bytes);
 

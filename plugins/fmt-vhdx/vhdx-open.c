@@ -49,8 +49,7 @@ static int32_t read_header(struct vhdx *v, struct tn_error *error)
 
 static int table_is_valid(const uint8_t *t)
 {
-    return get32(t) == SIGNATURE_REGIONS &&
-           get32(t + R_COUNT) <= MAX_REGIONS &&
+    return get32(t) == SIGNATURE_REGIONS && get32(t + R_COUNT) <= MAX_REGIONS &&
            vhdx_checksum(t, REGIONS_BYTES, 4) == get32(t + 4);
 }
 
@@ -121,12 +120,11 @@ void vhdx_geometry(struct vhdx *v)
 {
     v->chunk_ratio = SECTORS_PER_BITMAP * v->logical / v->block;
     v->n_blocks = ceil_div(v->bytes, v->block);
-    v->n_entries = v->has_parent
-                       ? ceil_div(v->n_blocks, v->chunk_ratio) *
-                             (v->chunk_ratio + 1)
-                       : v->n_blocks + (v->n_blocks ? (v->n_blocks - 1) /
-                                                          v->chunk_ratio
-                                                    : 0);
+    v->n_entries =
+        v->has_parent
+            ? ceil_div(v->n_blocks, v->chunk_ratio) * (v->chunk_ratio + 1)
+            : v->n_blocks +
+                  (v->n_blocks ? (v->n_blocks - 1) / v->chunk_ratio : 0);
 }
 
 static void describe_info(const struct vhdx *v, struct tn_image_info *info)

@@ -23,8 +23,7 @@ int32_t vhdx_pages_init(struct vhdx *v)
            most + ceil_div(E_HEADER + most * DESCRIPTOR, PAGE) > sectors)
         most--;
     v->max_pages = (uint32_t)(most < MAX_PAGES ? most : MAX_PAGES);
-    v->pages =
-        v->image->allocate(v->host, v->max_pages * sizeof v->pages[0]);
+    v->pages = v->image->allocate(v->host, v->max_pages * sizeof v->pages[0]);
     return v->pages ? 0 : -ENOMEM;
 }
 
@@ -179,9 +178,9 @@ static int32_t change_guids(struct vhdx *v, uint32_t *changed)
 
 static uint32_t entry_bytes(const struct vhdx *v)
 {
-    return (uint32_t)(round_up(E_HEADER + (uint64_t)v->n_pages * DESCRIPTOR,
-                               PAGE) +
-                      (uint64_t)v->n_pages * PAGE);
+    return (
+        uint32_t)(round_up(E_HEADER + (uint64_t)v->n_pages * DESCRIPTOR, PAGE) +
+                  (uint64_t)v->n_pages * PAGE);
 }
 
 static void fill_entry(struct vhdx *v, uint32_t bytes, uint64_t sequence)
@@ -222,8 +221,8 @@ static int32_t after_entry(struct vhdx *v, uint32_t bytes, uint64_t then)
     int32_t rc = 0;
 
     for (uint32_t i = 0; rc == 0 && i < bytes; i += PAGE)
-        rc = v->image->order(v->host, 0, v->log.offset + v->log_at + i, 0,
-                             then);
+        rc =
+            v->image->order(v->host, 0, v->log.offset + v->log_at + i, 0, then);
     return rc;
 }
 
@@ -253,8 +252,8 @@ static int32_t write_entry(struct vhdx *v, uint32_t bytes)
 static int32_t fetch(struct vhdx *v)
 {
     const void *data;
-    int32_t rc = v->image->read(v->host, 0, HEADER_PLACE(!v->current), PAGE,
-                                &data);
+    int32_t rc =
+        v->image->read(v->host, 0, HEADER_PLACE(!v->current), PAGE, &data);
 
     for (uint32_t i = 0; rc == 0 && i < v->n_pages; i++)
         rc = v->image->read(v->host, 0, v->pages[i].offset, PAGE, &data);
@@ -290,8 +289,7 @@ int32_t vhdx_before_flush(void *self)
     uint32_t bytes = v->n_pages ? entry_bytes(v) : 0, changed = 0;
     int32_t rc;
 
-    if (!v->writable ||
-        (!v->n_pages && (v->data_guid_new || !v->data_written)))
+    if (!v->writable || (!v->n_pages && (v->data_guid_new || !v->data_written)))
         return 0;
     rc = fetch(v);
     if (rc == 0)

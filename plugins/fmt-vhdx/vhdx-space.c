@@ -149,7 +149,8 @@ uint64_t vhdx_last_used(const struct vhdx *v)
 
     if (!v->used)
         return v->end;
-    while (megabyte > 1 && megabyte <= v->used_bits && !is_used(v, megabyte - 1))
+    while (megabyte > 1 && megabyte <= v->used_bits &&
+           !is_used(v, megabyte - 1))
         megabyte--;
     return megabyte * MIB;
 }

@@ -9,7 +9,7 @@
 /* A GUID's first three groups are little-endian numbers. */
 #define GUID(a, b, c, d0, d1, d2, d3, d4, d5, d6, d7)                          \
     {                                                                          \
-        (a)&0xff, (a) >> 8 & 0xff, (a) >> 16 & 0xff, (a) >> 24 & 0xff,         \
+        (a) & 0xff, (a) >> 8 & 0xff, (a) >> 16 & 0xff, (a) >> 24 & 0xff,       \
             (b)&0xff, (b) >> 8 & 0xff, (c)&0xff, (c) >> 8 & 0xff, d0, d1, d2,  \
             d3, d4, d5, d6, d7                                                 \
     }
@@ -45,8 +45,7 @@ const uint8_t vhdx_guid_locator_vhdx[GUID_BYTES] =
 
 int32_t vhdx_bad(struct vhdx *v, struct tn_error *error, const char *what)
 {
-    return tn_fail(v->host, error, -EINVAL, "not a valid VHDX image: %s",
-                   what);
+    return tn_fail(v->host, error, -EINVAL, "not a valid VHDX image: %s", what);
 }
 
 /* ---- CRC-32C, reflected polynomial 0x82f63b78 ---- */
@@ -90,10 +89,9 @@ int32_t vhdx_new_guid(uint8_t *guid)
 
 void vhdx_guid_text(const uint8_t *g, char *text)
 {
-    snprintf(text, 37,
-             "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", get32(g),
-             get16(g + 4), get16(g + 6), g[8], g[9], g[10], g[11], g[12],
-             g[13], g[14], g[15]);
+    snprintf(text, 37, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+             get32(g), get16(g + 4), get16(g + 6), g[8], g[9], g[10], g[11],
+             g[12], g[13], g[14], g[15]);
 }
 
 /* ---- texts ---- */
@@ -146,11 +144,11 @@ int32_t vhdx_from_utf16(const uint8_t *from, uint32_t bytes, char *to,
 /* One character of UTF-8; returns its bytes, 0: nonsense. */
 static uint32_t utf8_get(const uint8_t *p, uint32_t *c)
 {
-    uint32_t n = p[0] < 0x80              ? 1
+    uint32_t n = p[0] < 0x80             ? 1
                  : (p[0] & 0xe0) == 0xc0 ? 2
                  : (p[0] & 0xf0) == 0xe0 ? 3
                  : (p[0] & 0xf8) == 0xf0 ? 4
-                                          : 0;
+                                         : 0;
 
     *c = n == 1 ? p[0] : n ? p[0] & (0x7fu >> n) : 0;
     for (uint32_t i = 1; i < n; i++) {

@@ -172,8 +172,8 @@ int32_t vhdx_commit(void *self, const struct tn_allocation *a)
     if (partial)
         rc = mark_sectors(v, a);
     if (rc == 0 && a->plugin[P_OURS]) {
-        put64(bytes, a->plugin[P_PLACE] |
-                         (partial ? BLOCK_PARTIAL : BLOCK_PRESENT));
+        put64(bytes,
+              a->plugin[P_PLACE] | (partial ? BLOCK_PARTIAL : BLOCK_PRESENT));
         rc = vhdx_write(v, vhdx_block_place(v, block), 8, bytes);
     }
     return rc;
@@ -207,12 +207,11 @@ static int32_t set_state(struct vhdx *v, uint64_t block, uint32_t state)
     return rc;
 }
 
-int32_t vhdx_change(void *self, uint64_t offset, uint64_t bytes,
-                    uint32_t kind, uint64_t *done)
+int32_t vhdx_change(void *self, uint64_t offset, uint64_t bytes, uint32_t kind,
+                    uint64_t *done)
 {
     struct vhdx *v = self;
-    uint32_t state =
-        kind == TN_CHANGE_FORGET ? BLOCK_NOT_PRESENT : BLOCK_ZERO;
+    uint32_t state = kind == TN_CHANGE_FORGET ? BLOCK_NOT_PRESENT : BLOCK_ZERO;
     int32_t rc = 0;
 
     if (kind < TN_CHANGE_ZERO || kind > TN_CHANGE_FORGET)
@@ -232,8 +231,7 @@ int32_t vhdx_change(void *self, uint64_t offset, uint64_t bytes,
     return *done > 0 ? 0 : rc;
 }
 
-int32_t vhdx_release(void *self, uint32_t file, uint64_t offset,
-                     uint64_t bytes)
+int32_t vhdx_release(void *self, uint32_t file, uint64_t offset, uint64_t bytes)
 {
     if (file != TN_IMAGE_FILE_SELF)
         return -EINVAL;

@@ -108,19 +108,20 @@ struct vhdx {
     uint16_t slots[SLOTS];
     struct vhdx_page *replayed; /* read-only, sorted by offset */
     uint32_t n_replayed;
+    uint64_t replayed_end; /* what the log says the file's length is */
     /* the log */
     uint8_t log_guid[GUID_BYTES];
     uint64_t log_sequence;
     uint32_t log_at;
-    uint32_t log_in_header;  /* the header has log_guid */
-    uint32_t file_guid_new;  /* FileWriteGuid was changed since open */
-    uint32_t data_guid_new;  /* DataWriteGuid was */
-    uint32_t data_written;   /* the guest's data changes */
-    uint8_t *entry;          /* the log entry that is being made */
-    uint64_t stable_length;  /* the file's at open */
+    uint32_t log_in_header; /* the header has log_guid */
+    uint32_t file_guid_new; /* FileWriteGuid was changed since open */
+    uint32_t data_guid_new; /* DataWriteGuid was */
+    uint32_t data_written;  /* the guest's data changes */
+    uint8_t *entry;         /* the log entry that is being made */
+    uint64_t stable_length; /* the file's at open */
     /* space: megabytes of the file */
-    uint64_t end;            /* none is used from here on, in bytes */
-    uint8_t *used;           /* bits; NULL: not known, only `end` counts */
+    uint64_t end;  /* none is used from here on, in bytes */
+    uint8_t *used; /* bits; NULL: not known, only `end` counts */
     uint64_t used_bits;
     uint64_t hint;
 };
@@ -205,8 +206,7 @@ int32_t vhdx_bad(struct vhdx *v, struct tn_error *error, const char *what);
  * else in memory. */
 int32_t vhdx_log_open(struct vhdx *v, struct tn_error *error);
 /* [may block] The file as it is with the log replayed. */
-int32_t vhdx_pread(struct vhdx *v, uint64_t offset, void *data,
-                   uint64_t bytes);
+int32_t vhdx_pread(struct vhdx *v, uint64_t offset, void *data, uint64_t bytes);
 
 /* vhdx-page.c */
 int32_t vhdx_pages_init(struct vhdx *v);
@@ -262,8 +262,8 @@ int32_t vhdx_allocate(void *self, uint64_t offset, uint64_t bytes,
                       uint32_t flags, struct tn_allocation *allocation);
 int32_t vhdx_commit(void *self, const struct tn_allocation *allocation);
 void vhdx_cancel(void *self, const struct tn_allocation *allocation);
-int32_t vhdx_change(void *self, uint64_t offset, uint64_t bytes,
-                    uint32_t kind, uint64_t *done);
+int32_t vhdx_change(void *self, uint64_t offset, uint64_t bytes, uint32_t kind,
+                    uint64_t *done);
 int32_t vhdx_release(void *self, uint32_t file, uint64_t offset,
                      uint64_t bytes);
 void vhdx_written(void *self, uint64_t offset, uint64_t bytes);
@@ -271,8 +271,7 @@ void vhdx_written(void *self, uint64_t offset, uint64_t bytes);
 /* vhdx-create.c, vhdx-check.c, vhdx-resize.c */
 int32_t vhdx_create(void *self, const struct tn_create *create,
                     struct tn_error *error);
-int32_t vhdx_check(void *self, struct tn_check *check,
-                   struct tn_error *error);
+int32_t vhdx_check(void *self, struct tn_check *check, struct tn_error *error);
 int32_t vhdx_resize(void *self, uint64_t bytes, struct tn_error *error);
 
 #endif
