@@ -20,7 +20,7 @@ static uint8_t *writable(struct icpu *ic, uint64_t va, uint32_t bytes,
         *e = *hit;
         return hit->host + (va & PAGE_MASK);
     }
-    mem_must_translate(ic, va, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(ic, va, bytes, TN_ACCESS_STORE, mode, &p);
     if (!p.host || p.read_only)
         mem_fault(ic, TN_FAULT_BUS, TN_ACCESS_STORE, va);
     *e = (struct tlb_entry){.page_flags = p.page_flags,
@@ -166,7 +166,8 @@ uint64_t mem_load_ex(struct icpu *ic, uint64_t va, uint32_t mo)
     if (e) {
         p.host = e->host + (va & PAGE_MASK);
     } else {
-        mem_must_translate(ic, va, TN_ACCESS_LOAD, TN_MO_GET_MODE(mo), &p);
+        mem_must_translate(ic, va, bytes, TN_ACCESS_LOAD,
+                           TN_MO_GET_MODE(mo), &p);
         if (!p.host)
             mem_fault(ic, TN_FAULT_BUS, TN_ACCESS_LOAD, va);
     }

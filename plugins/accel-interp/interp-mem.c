@@ -66,12 +66,12 @@ static void fill_entry(struct icpu *ic, const struct tn_walk *w,
 }
 
 /* Walk and look behind the physical address. False: *E says why not. */
-static bool translate(struct icpu *ic, uint64_t va, uint32_t access,
-                      uint32_t mode, struct place *p, struct tn_exception *e)
+static bool translate(struct icpu *ic, uint64_t va, uint32_t bytes,
+                      uint32_t access, uint32_t mode, struct place *p, struct tn_exception *e)
 {
     struct interp *in = ic->in;
     struct tn_walk w = {.size = sizeof w, .access = access, .mode = mode,
-                        .va = va};
+                        .va = va, .bytes = bytes};
     struct tn_backing b = {.size = sizeof b};
 
     w.exception.size = sizeof w.exception;
@@ -89,12 +89,12 @@ static bool translate(struct icpu *ic, uint64_t va, uint32_t access,
     return true;
 }
 
-void mem_must_translate(struct icpu *ic, uint64_t va, uint32_t access,
-                           uint32_t mode, struct place *p)
+void mem_must_translate(struct icpu *ic, uint64_t va, uint32_t bytes,
+                        uint32_t access, uint32_t mode, struct place *p)
 {
     struct tn_exception e;
 
-    if (!translate(ic, va, access, mode, p, &e))
+    if (!translate(ic, va, bytes, access, mode, p, &e))
         mem_raise(ic->cpu, &e);
 }
 
@@ -119,7 +119,7 @@ bool mem_fetch_page(struct icpu *ic, uint64_t va, uint32_t mode,
         *entry = *e;
         return true;
     }
-    if (!translate(ic, va, TN_ACCESS_FETCH, mode, &p, exception))
+    if (!translate(ic, va, 0, TN_ACCESS_FETCH, mode, &p, exception))
         return false;
     if (!p.host || p.ram_page >= ic->in->n_pages) {
         *exception =
@@ -233,7 +233,7 @@ static uint64_t load_slow(struct icpu *ic, uint64_t va, uint32_t bytes,
 {
     struct place p;
 
-    mem_must_translate(ic, va, TN_ACCESS_LOAD, mode, &p);
+    mem_must_translate(ic, va, bytes, TN_ACCESS_LOAD, mode, &p);
     if (p.host)
         return mem_read_bytes(p.host, bytes);
     if (va & (bytes - 1)) { /* devices see aligned accesses only */
@@ -251,7 +251,7 @@ static void store_slow(struct icpu *ic, uint64_t va, uint64_t value,
 {
     struct place p;
 
-    mem_must_translate(ic, va, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(ic, va, bytes, TN_ACCESS_STORE, mode, &p);
     if (p.host && p.read_only) {
         io_write(ic, p.pa, va, value, bytes); /* a flash chip listens */
     } else if (p.host) {
@@ -294,8 +294,8 @@ static void store_crossing(struct icpu *ic, uint64_t va, uint64_t value,
     uint64_t mask = mem_address_mask(ic);
     struct place p;
 
-    mem_must_translate(ic, va, TN_ACCESS_STORE, mode, &p);
-    mem_must_translate(ic, (va + bytes - 1) & ~PAGE_MASK & mask, TN_ACCESS_STORE,
+    mem_must_translate(ic, va, 0, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(ic, (va + bytes - 1) & ~PAGE_MASK & mask, 0, TN_ACCESS_STORE,
                    mode, &p);
     for (uint32_t i = 0; i < bytes; i++)
         store_slow(ic, (va + i) & mask, value >> 8 * i & 0xff, 1, mode);
@@ -370,7 +370,7 @@ void mem_store_wide(struct icpu *ic, uint64_t va, struct ir_value value,
     struct place p;
 
     check_alignment(ic, va, 16, TN_ACCESS_STORE, mo);
-    mem_must_translate(ic, (va + 15) & mem_address_mask(ic), TN_ACCESS_STORE,
+    mem_must_translate(ic, (va + 15) & mem_address_mask(ic), 0, TN_ACCESS_STORE,
                    TN_MO_GET_MODE(mo), &p);
     mem_store(ic, va, mo & TN_MO_BIG ? value.hi : value.lo, half);
     mem_store(ic, va + 8, mo & TN_MO_BIG ? value.lo : value.hi, half);

@@ -15,8 +15,8 @@ struct place {
 };
 
 /* Walk and look behind the physical address; raises if VA cannot be reached. */
-void mem_must_translate(struct icpu *ic, uint64_t va, uint32_t access,
-                        uint32_t mode, struct place *p);
+void mem_must_translate(struct icpu *ic, uint64_t va, uint32_t bytes,
+                        uint32_t access, uint32_t mode, struct place *p);
 /* Flags of the page of PA, which is in B. */
 _Atomic uint8_t *mem_page_flags(const struct tn_backing *b, uint64_t pa);
 /* Bytes of RAM_PAGE were stored: code and dirty tracking. */

@@ -19,7 +19,7 @@ static uint8_t *writable(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
     e = tlb_lookup(tc, va, true, mode);
     if (e)
         return (uint8_t *)(uintptr_t)(va + e->addend);
-    mem_must_translate(tc, va, TN_ACCESS_STORE, mode, p);
+    mem_must_translate(tc, va, bytes, TN_ACCESS_STORE, mode, p);
     if (!p->host || p->read_only)
         mem_fault(tc, TN_FAULT_BUS, TN_ACCESS_STORE, va);
     mem_check_own_unit(tc, va, bytes, p);

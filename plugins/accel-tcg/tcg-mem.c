@@ -62,12 +62,12 @@ uint64_t tcg_trap(struct tn_cpu *cpu, uint64_t code, uint64_t value,
     tcg_raise(cpu, &e);
 }
 
-void mem_must_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                           uint32_t mode, struct tcg_place *p)
+void mem_must_translate(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                        uint32_t access, uint32_t mode, struct tcg_place *p)
 {
     struct tn_exception e;
 
-    if (!tlb_translate(tc, va, access, mode, p, &e))
+    if (!tlb_translate(tc, va, bytes, access, mode, p, &e))
         tcg_raise(tc->cpu, &e);
 }
 
@@ -183,7 +183,7 @@ static uint64_t load_page(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
 
     if (e)
         return mem_read((const uint8_t *)(uintptr_t)(va + e->addend), bytes);
-    mem_must_translate(tc, va, TN_ACCESS_LOAD, mode, &p);
+    mem_must_translate(tc, va, bytes, TN_ACCESS_LOAD, mode, &p);
     if (p.host)
         return mem_read(p.host, bytes);
     if (!(va & (bytes - 1)))
@@ -203,7 +203,7 @@ static void store_page(struct tcg_cpu *tc, uint64_t va, uint64_t value,
         write_bytes((uint8_t *)(uintptr_t)(va + e->addend), value, bytes);
         return;
     }
-    mem_must_translate(tc, va, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(tc, va, bytes, TN_ACCESS_STORE, mode, &p);
     if (p.host && !p.read_only) {
         mem_check_own_unit(tc, va, bytes, &p);
         write_bytes(p.host, value, bytes);
@@ -270,8 +270,8 @@ uint64_t tcg_store(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
         return 0;
     }
     /* Nothing is stored unless both pages can be written. */
-    mem_must_translate(tc, va, TN_ACCESS_STORE, mode, &p);
-    mem_must_translate(tc, (va + bytes - 1) & ~PAGE_MASK & mask, TN_ACCESS_STORE,
+    mem_must_translate(tc, va, 0, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(tc, (va + bytes - 1) & ~PAGE_MASK & mask, 0, TN_ACCESS_STORE,
                    mode, &p);
     for (uint32_t i = 0; i < bytes; i++)
         store_page(tc, (va + i) & mask, value >> 8 * i & 0xff, 1, mode);
@@ -304,7 +304,7 @@ uint64_t tcg_store_wide(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
 
     (void)x;
     check_alignment(tc, va, 16, TN_ACCESS_STORE, mo);
-    mem_must_translate(tc, (va + 15) & tc->tcg->address_mask, TN_ACCESS_STORE,
+    mem_must_translate(tc, (va + 15) & tc->tcg->address_mask, 0, TN_ACCESS_STORE,
                    TN_MO_GET_MODE(mo), &p);
     tcg_store(cpu, va, half, in[big], 0);
     tcg_store(cpu, va + 8, half, in[!big], 0);
@@ -326,5 +326,5 @@ void mem_probe(struct tcg_cpu *tc, uint64_t va, uint32_t access, uint32_t mode)
 {
     struct tcg_place p;
 
-    mem_must_translate(tc, va, access, mode, &p);
+    mem_must_translate(tc, va, 0, access, mode, &p);
 }

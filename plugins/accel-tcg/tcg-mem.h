@@ -8,8 +8,8 @@
 __attribute__((noreturn)) void mem_fault(struct tcg_cpu *tc, uint32_t code,
                                          uint32_t access, uint64_t va);
 /* Walk and look behind the physical address, or raise. */
-void mem_must_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                        uint32_t mode, struct tcg_place *p);
+void mem_must_translate(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                        uint32_t access, uint32_t mode, struct tcg_place *p);
 /* On targets whose stores are seen by the next fetch: if the running unit is
  * about to change, start over with this instruction alone. */
 void mem_check_own_unit(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,

@@ -298,8 +298,8 @@ const struct tn_backing *tlb_backing(struct tcg_cpu *tc, uint64_t pa)
 }
 
 /* Walk; then look behind the physical address. */
-static bool walk(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                 uint32_t mode, struct tn_walk *w, struct tcg_place *p,
+static bool walk(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                 uint32_t access, uint32_t mode, struct tn_walk *w, struct tcg_place *p,
                  struct tn_exception *e)
 {
     struct tcg *t = tc->tcg;
@@ -307,7 +307,7 @@ static bool walk(struct tcg_cpu *tc, uint64_t va, uint32_t access,
 
     tc->n_walks++;
     *w = (struct tn_walk){.size = sizeof *w, .access = access, .mode = mode,
-                          .va = va};
+                          .va = va, .bytes = bytes};
     w->exception.size = sizeof w->exception;
     if (t->target->walk(t->target_self, tc->cpu, w) < 0) {
         *e = w->exception;
@@ -327,12 +327,12 @@ static bool walk(struct tcg_cpu *tc, uint64_t va, uint32_t access,
     return true;
 }
 
-bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                   uint32_t mode, struct tcg_place *p, struct tn_exception *e)
+bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                   uint32_t access, uint32_t mode, struct tcg_place *p, struct tn_exception *e)
 {
     struct tn_walk w;
 
-    if (!walk(tc, va, access, mode, &w, p, e))
+    if (!walk(tc, va, bytes, access, mode, &w, p, e))
         return false;
     if (p->host)
         fill(tc, &w, p);
@@ -387,7 +387,7 @@ bool tlb_fetch(struct tcg_cpu *tc, uint64_t va, uint32_t mode,
         *id = s->exec_id[mode][index];
         return true;
     }
-    if (!walk(tc, va, TN_ACCESS_FETCH, mode, &w, &p, e))
+    if (!walk(tc, va, 0, TN_ACCESS_FETCH, mode, &w, &p, e))
         return false;
     if (!p.host || p.ram_page >= tc->tcg->n_pages) {
         *e = (struct tn_exception){.size = sizeof *e, .code = TN_FAULT_BUS,

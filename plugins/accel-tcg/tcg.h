@@ -363,8 +363,8 @@ extern const struct tn_cpu_services tcg_services;
 /* tcg-tlb.c: spaces and their TLBs. */
 /* What is behind a physical address. */
 const struct tn_backing *tlb_backing(struct tcg_cpu *tc, uint64_t pa);
-bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                   uint32_t mode, struct tcg_place *p, struct tn_exception *e);
+bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                   uint32_t access, uint32_t mode, struct tcg_place *p, struct tn_exception *e);
 /* The entry for VA, from the victims if need be, or NULL. */
 struct tlb_entry *tlb_lookup(struct tcg_cpu *tc, uint64_t va, bool write,
                              uint32_t mode);
