@@ -58,6 +58,10 @@ class Run:
             os.close(self.master)
             os.login_tty(self.slave) if hasattr(os, "login_tty") \
                 else self.login()
+            # A sanitizer must not take the signal that the test is about.
+            options = os.environ.get("ASAN_OPTIONS", "")
+            os.environ["ASAN_OPTIONS"] = \
+                options + ":handle_segv=0:handle_abort=0"
             os.execv(TENON, arguments)
 
     def login(self):
