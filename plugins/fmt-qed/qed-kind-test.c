@@ -4,7 +4,11 @@
 
 static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-qed", NULL};
 
-/* The reference opens no image with table_size=1, not even its own. */
+/*
+ * The reference opens no image with table_size=1, not even its own. A write of
+ * part of a zero cluster fills the rest from the backing file there (7.2, to
+ * 11.1): it does not write to images with one.
+ */
 static const struct image_options options[] = {
     {.ours = "cluster-size=4K,table-size=2",
      .reference = "cluster_size=4k,table_size=2"},
@@ -13,8 +17,12 @@ static const struct image_options options[] = {
      .reference = "cluster_size=256k,table_size=2"},
     {.ours = "cluster-size=8K,table-size=2",
      .reference = "cluster_size=8k,table_size=2",
+     .without = IMAGE_REFERENCE_WRITES,
      .backing = 3u << 20},
-    {.ours = "", .reference = "", .backing = 6u << 20},
+    {.ours = "",
+     .reference = "",
+     .without = IMAGE_REFERENCE_WRITES,
+     .backing = 6u << 20},
 };
 
 static const struct image_kind qed = {
