@@ -95,4 +95,6 @@ void log_statistics(struct tcg_cpu *tc)
         if (reasons[i])
             fprintf(f, "  %llu %s\n", (unsigned long long)tc->n_reason[i],
                     reasons[i]);
+    fprintf(f, "  %llu rounds of loops that wait\n",
+            (unsigned long long)tc->n_wait_rounds);
 }

@@ -202,6 +202,7 @@ struct tcg_cpu {
     uint64_t n_units, n_insns, n_code_bytes, n_invalidated, n_jump_misses;
     uint64_t n_exits, n_reason[16];
     uint64_t n_cleared, n_large, n_new_spaces;
+    uint64_t n_wait_rounds;
 };
 
 /* Offsets in accel_hot, as generated code uses them. */
@@ -442,6 +443,12 @@ uint64_t tcg_fp_get(struct tn_cpu *cpu, uint64_t, uint64_t, uint64_t,
                     uint64_t);
 uint64_t tcg_fp_set(struct tn_cpu *cpu, uint64_t flags, uint64_t, uint64_t,
                     uint64_t);
+
+/* tcg-wait.c: loops that wait for other vCPUs. Their units call
+ * tcg_wait_round() each time. */
+bool unit_waits(const struct tn_ir_unit *ir, const struct tn_target_info *info);
+uint64_t tcg_wait_round(struct tn_cpu *cpu, uint64_t, uint64_t, uint64_t,
+                        uint64_t);
 
 /* The host CPU's part (host-x86_64/). */
 int32_t host_init(struct tcg *t, struct tn_error *error);

@@ -313,6 +313,7 @@ bool gen_int(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_mem(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_atomic(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_control(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+void gen_wait_round(struct gen *g);
 bool gen_call(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_fp(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 void gen_eval(struct gen *g, uint32_t i, const struct tn_ir_op *o);

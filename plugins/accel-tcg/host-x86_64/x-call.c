@@ -12,6 +12,12 @@ static void call(struct gen *g, const void *fn)
     add_site(g);
 }
 
+/* At the entry: no value is anywhere yet. */
+void gen_wait_round(struct gen *g)
+{
+    call(g, (const void *)tcg_wait_round);
+}
+
 static void gen_helper(struct gen *g, uint32_t i, const struct tn_ir_op *o)
 {
     const struct tn_helper *k = &g->t->info->helpers[o->a];

@@ -221,6 +221,8 @@ int host_generate(struct tcg_cpu *tc, struct tcg_unit *u)
     g->as.p = tc->arena.code;
     begin_block(g);
     gen_entry(g);
+    if (unit_waits(g->ir, g->t->info))
+        gen_wait_round(g);
     for (uint32_t i = 0; i < g->ir->n_ops; i++) {
         const struct tn_ir_op *o = ir_at(g, i);
 
