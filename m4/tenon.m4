@@ -95,6 +95,24 @@ AC_DEFUN([TENON_PLUGIN_REQUIRES_HOST],
     [_TENON_MISSING([m4_default([$3], [needs a host CPU of $2]), ]dnl
 [this is $host_cpu])])])
 
+# TENON_PLUGIN_WITH(PLUGIN, LIBRARY, PKG-CONFIG MODULES, WHAT FOR, PACKAGE)
+# A library the plugin can do without: --with-LIBRARY, --without-LIBRARY. Where
+# it is used, <LIBRARY>_CFLAGS, which define HAVE_<LIBRARY>, and _LIBS are set.
+AC_DEFUN([TENON_PLUGIN_WITH],
+[AC_ARG_WITH([$2], [AS_HELP_STRING([--with-$2],
+        [$4 (plugin $1; default: if it is there)])],
+    [], [with_[]_TENON_LOWER([$2])=auto])
+tn_with_[]_TENON_LOWER([$2])=no
+_TENON_IF_WANTED([$1],
+    [AS_IF([test "x$with_[]_TENON_LOWER([$2])" != xno],
+        [PKG_CHECK_MODULES(_TENON_UPPER([$2]), [$3],
+            [tn_with_[]_TENON_LOWER([$2])=yes
+             AS_VAR_APPEND(_TENON_UPPER([$2])_CFLAGS,
+                 [" -DHAVE_]_TENON_UPPER([$2])[=1"])],
+            [AS_IF([test "x$with_[]_TENON_LOWER([$2])" != xauto],
+                [AC_MSG_ERROR([--with-$2 was given, but $2 is missing ]dnl
+[(Debian: $5)])])])])])])
+
 # TENON_PLUGINS_SUMMARY
 AC_DEFUN([TENON_PLUGINS_SUMMARY],
 [m4_foreach([_tn_name], [_TENON_PLUGIN_NAMES],

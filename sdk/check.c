@@ -150,6 +150,19 @@ static void try_realize(const struct tn_component_entry *entry)
     check_host_free(host);
 }
 
+/* What the note says of saving is what the component does. */
+static void check_state(const struct tn_component_entry *entry, void *self)
+{
+    gboolean says = !!(entry->info.flags & TN_COMPONENT_SAVES);
+    gboolean does = entry->ops.get_interface(self, "tenon.state/1") != NULL;
+
+    if (entry->info.kind != TN_KIND_DEVICE || says == does)
+        return;
+    check_failed(says ? "TN_COMPONENT_SAVES is set, and there is no state table"
+                      : "it has a state table, and TN_COMPONENT_SAVES is not "
+                        "set");
+}
+
 static void try_interfaces(const struct tn_component_entry *entry)
 {
     static const char *const known[] = {"tenon.state/1", "tenon.fdt.node/1"};
@@ -157,6 +170,7 @@ static void try_interfaces(const struct tn_component_entry *entry)
     void *self = create(host);
 
     if (self && entry->ops.get_interface) {
+        check_state(entry, self);
         if (entry->ops.get_interface(self, "org.example.unknown/1") ||
             entry->ops.get_interface(self, ""))
             check_failed("it has an interface that nobody has defined");

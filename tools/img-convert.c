@@ -319,7 +319,6 @@ static int check_options(int argc)
 static int run(int argc, char **argv)
 {
     const char *format = out_format ? out_format : "raw";
-    g_autoptr(GPtrArray) names = NULL;
     GPtrArray *sources;
     struct img_make make = {0};
     uint64_t bytes;

@@ -16,6 +16,37 @@ static int one_file(const struct tool *tool, int argc, char **argv,
     return 0;
 }
 
+static const struct tn_component_info *
+device_that_blocks(const struct tn_instance_desc *instance)
+{
+    const struct tn_component_info *info = &instance->component->info;
+
+    if (info->kind != TN_KIND_DEVICE || info->flags & TN_COMPONENT_SAVES)
+        return NULL;
+    return info;
+}
+
+/* Snapshots and migration need the state of every device. */
+static void report_saving(const struct tn_machine_desc *desc)
+{
+    guint blocking = 0;
+
+    for (guint i = 0; i < desc->instances->len; i++) {
+        const struct tn_instance_desc *instance =
+            g_ptr_array_index(desc->instances, i);
+        const struct tn_component_info *info = device_that_blocks(instance);
+
+        if (!info)
+            continue;
+        printf("%s: cannot be saved: %s (component %s) keeps its state to "
+               "itself\n",
+               desc->name, instance->id, info->id);
+        blocking++;
+    }
+    if (!blocking)
+        printf("%s: can be saved\n", desc->name);
+}
+
 static int check(const struct tool *tool, int argc, char **argv)
 {
     struct tn_registry *registry;
@@ -29,9 +60,11 @@ static int check(const struct tool *tool, int argc, char **argv)
     desc = tool_machine(tool, file, registry);
     if (!desc)
         status = EXIT_USAGE;
-    else if (!tool->quiet)
+    else if (!tool->quiet) {
         printf("%s: %u instances, %u CPU%s, nothing wrong\n", desc->name,
                desc->instances->len, desc->cpus, desc->cpus == 1 ? "" : "s");
+        report_saving(desc);
+    }
     tn_machine_desc_free(desc);
     tn_registry_free(registry);
     return status;

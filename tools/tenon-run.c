@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tenon run: start a machine, wait for its end, and tell how it ended by the
  * exit status. */
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <tenon/tree.h>
@@ -28,11 +30,49 @@ static const GOptionEntry run_options[] = {
     {0},
 };
 
+/* The terminal as it was before the console made it raw. */
+static struct {
+    struct termios attributes;
+    gboolean known;
+    int in_flags, out_flags;
+} terminal;
+
+static void save_terminal(void)
+{
+    terminal.known = tcgetattr(STDIN_FILENO, &terminal.attributes) == 0;
+    terminal.in_flags = fcntl(STDIN_FILENO, F_GETFL);
+    terminal.out_flags = fcntl(STDOUT_FILENO, F_GETFL);
+}
+
+/* Async-signal-safe. */
+static void exit_at_once(int number)
+{
+    if (terminal.known)
+        tcsetattr(STDIN_FILENO, TCSANOW, &terminal.attributes);
+    if (terminal.in_flags >= 0)
+        fcntl(STDIN_FILENO, F_SETFL, terminal.in_flags);
+    if (terminal.out_flags >= 0)
+        fcntl(STDOUT_FILENO, F_SETFL, terminal.out_flags);
+    _exit(EXIT_SIGNAL + number);
+}
+
+/* While no main loop runs that could end the machine in order. */
+static void catch_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = exit_at_once}, now;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
+        if (sigaction(numbers[i], NULL, &now) == 0 &&
+            now.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+}
+
 /* The first signal ends the machine in order; the second does not wait. */
 static gboolean on_signal(struct run *run, int number)
 {
     if (run->signal)
-        _exit(EXIT_SIGNAL + number);
+        exit_at_once(number);
     run->signal = number;
     tn_machine_request(run->machine, TN_REQUEST_QUIT, 0);
     return G_SOURCE_CONTINUE;
@@ -83,8 +123,8 @@ static int exit_status(const struct run *run, uint32_t reason, uint32_t detail)
         return EXIT_GUEST_FAILED;
     case TN_REQUEST_QUIT:
         return run->signal ? EXIT_SIGNAL + run->signal : EXIT_POWEROFF;
-    default:
-        tn_log_printf(TN_LOG_ERROR, "the machine ended for an unknown reason");
+    default: /* TN_MACHINE_BROKEN, of which the log has told */
+        tn_log_printf(TN_LOG_ERROR, "the machine cannot go on");
         return EXIT_OWN_FAILURE;
     }
 }
@@ -139,13 +179,13 @@ static int serve(struct run *run, const struct tn_machine_desc *desc)
     if (code) {
         status = failed(desc, &error, code);
     } else {
-        tn_status_clear();
         reason = tn_machine_wait(run->machine, &detail);
         status = exit_status(run, reason, detail);
         print_statistics(run->machine);
     }
     for (gsize i = 0; i < G_N_ELEMENTS(signals); i++)
         unwatch_signal(signals[i]);
+    catch_signals();
     return status;
 }
 
@@ -156,6 +196,8 @@ static int run_machine(const struct tn_machine_desc *desc)
     int32_t code = 0;
     int status;
 
+    save_terminal();
+    catch_signals();
     tn_chr_register();
     tn_net_register();
     tn_block_register();

@@ -98,6 +98,14 @@ machine=(--set machine.board=riscv-virt --set machine.accel=interp
     --set machine.memory=32M --set char.console.backend=null)
 
 if "$tenon" check "${machine[@]}" 2>"$work/err" >&2; then
+    expect 0 "check tells of saving" "$tenon" check "${machine[@]}"
+    said "can be saved"
+    if [ -e "$TENON_TOP_BUILDDIR/tests/abi/.libs/old-rng.so" ]; then
+        expect 0 "check tells what blocks saving" env \
+            TENON_PLUGIN_PATH="$TENON_TOP_BUILDDIR/tests/abi/.libs" \
+            "$tenon" check "${machine[@]}" --set device.e.component=old-rng
+        said "cannot be saved: e (component old-rng)"
+    fi
     expect 0 "guest switches itself off" timeout 60 "$tenon" run \
         "${machine[@]}" --set "machine.firmware=$work/poweroff"
     expect 3 "guest reports failure" timeout 60 "$tenon" run \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* blkio DEVICE read|write seq|random BLOCK DEPTH SECONDS
+/* blkio DEVICE read|write seq|random BLOCK DEPTH SECONDS direct|cached
  *
- * DEPTH threads with one direct request in flight each; prints MB/s and
- * requests a second. Sequential threads take the next block in turn, so that
- * the device sees one stream. */
+ * DEPTH threads with one request in flight each; prints MB/s and requests a
+ * second. Sequential threads take the next block in turn, so that the device
+ * sees one stream. Cached goes through the guest's page cache: what was read
+ * is dropped from it, what was written is synchronised at the end. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int fd, writing, sequential;
+static int fd, writing, sequential, cached;
 static size_t block;
 static uint64_t blocks, next_block, done;
 static double until;
@@ -52,6 +53,8 @@ static void *worker(void *arg)
             perror("blkio");
             exit(1);
         }
+        if (cached && !writing)
+            posix_fadvise(fd, n, block, POSIX_FADV_DONTNEED);
         __atomic_fetch_add(&done, 1, __ATOMIC_RELAXED);
     }
     return NULL;
@@ -63,13 +66,14 @@ int main(int argc, char **argv)
     int depth;
     double start;
 
-    if (argc != 7)
+    if (argc != 8)
         return 2;
     writing = strcmp(argv[2], "write") == 0;
     sequential = strcmp(argv[3], "seq") == 0;
     block = strtoul(argv[4], NULL, 0);
     depth = atoi(argv[5]);
-    fd = open(argv[1], O_DIRECT | (writing ? O_WRONLY : O_RDONLY));
+    cached = strcmp(argv[7], "cached") == 0;
+    fd = open(argv[1], (cached ? 0 : O_DIRECT) | (writing ? O_WRONLY : O_RDONLY));
     if (fd < 0 || depth < 1 || depth > 64) {
         perror(argv[1]);
         return 1;
@@ -81,6 +85,10 @@ int main(int argc, char **argv)
         pthread_create(&threads[i], NULL, worker, (void *)(uintptr_t)(i + 1));
     for (int i = 0; i < depth; i++)
         pthread_join(threads[i], NULL);
+    if (cached && writing && fdatasync(fd)) {
+        perror("blkio");
+        return 1;
+    }
     start = now() - start;
     printf("rate %.3f MB/s %.1f requests/s\n", done * block / start / 1e6,
            done / start);

@@ -13,15 +13,26 @@
 #include <tenon/loop.h>
 
 #include "core/block/node.h"
+#include "core/block/throttle.h"
 #include "core/machine/instance.h"
 #include "core/machine/loop.h"
 #include "core/machine/machine.h"
+#include "core/machine/thread.h"
 #include "core/util/log.h"
 
 #define MAX_IOV 1024u
 #define MAX_TRANSFER (64u << 20)
 
-enum { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_UNSAFE };
+/* In the order of their choices in the schema. */
+enum {
+    CACHE_WRITEBACK,
+    CACHE_NONE,
+    CACHE_WRITETHROUGH,
+    CACHE_UNSAFE,
+    CACHE_DIRECTSYNC
+};
+enum { AIO_AUTO, AIO_URING, AIO_THREADS };
+enum { ZEROES_NO, ZEROES_YES, ZEROES_UNMAP };
 
 struct tn_disk {
     struct tn_host *device;
@@ -29,6 +40,8 @@ struct tn_disk {
     struct block_context *context;
     struct block_node *node;
     struct tn_watch *watch;
+    struct throttle *throttle; /* NULL: no limits */
+    uint64_t detect_zeroes;
     gboolean writethrough; /* the machine file's word */
     atomic_int guest_writethrough;
     GMutex lock;
@@ -40,6 +53,7 @@ struct tn_disk {
 struct disk_request {
     struct block_op op;
     struct block_work work;
+    struct throttle_item throttled;
     struct tn_disk *disk;
     struct tn_disk_request *request;
     int32_t result;
@@ -79,12 +93,48 @@ static void refuse(struct block_work *work)
 
 /* ---- the beginning ---- */
 
+static gboolean all_zeroes(const struct block_op *op)
+{
+    for (uint32_t i = 0; i < op->n_iov; i++) {
+        const uint8_t *data = op->iov[i].iov_base;
+        size_t bytes = op->iov[i].iov_len;
+
+        if (bytes && (data[0] || memcmp(data, data + 1, bytes - 1)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void begin(struct block_work *work)
+{
+    struct disk_request *r = (struct disk_request *)(
+        (char *)work - offsetof(struct disk_request, work));
+    struct tn_disk *disk = r->disk;
+
+    if (disk->detect_zeroes && r->op.op == TN_DISK_WRITE && r->op.bytes &&
+        all_zeroes(&r->op)) {
+        r->op.op = TN_DISK_ZERO;
+        r->op.n_iov = 0;
+        if (disk->detect_zeroes == ZEROES_UNMAP)
+            r->op.flags |= TN_DISK_UNMAP;
+    }
+    block_op_start(&r->op);
+}
+
 static void start(struct block_work *work)
 {
     struct disk_request *r = (struct disk_request *)(
         (char *)work - offsetof(struct disk_request, work));
 
-    block_op_start(&r->op);
+    if (!r->disk->throttle || r->op.op == TN_DISK_FLUSH) {
+        begin(work);
+        return;
+    }
+    r->throttled.work = work;
+    r->throttled.bytes = r->op.op <= TN_DISK_WRITE ? r->op.bytes : 0;
+    r->work.run = begin;
+    throttle_submit(r->disk->throttle, &r->throttled,
+                    r->op.op != TN_DISK_READ);
 }
 
 static int32_t check(const struct tn_disk *disk,
@@ -156,6 +206,23 @@ static uint64_t number(const struct tn_block_desc *desc, const char *name)
     return value && value->n_items ? value->items[0].number : 0;
 }
 
+static struct throttle *limits(struct tn_disk *disk)
+{
+    static const char *const names[THROTTLE_LIMITS] = {
+        [THROTTLE_REQUESTS] = "iops",
+        [THROTTLE_READ_REQUESTS] = "iops-read",
+        [THROTTLE_WRITE_REQUESTS] = "iops-write",
+        [THROTTLE_BYTES] = "bandwidth",
+        [THROTTLE_READ_BYTES] = "bandwidth-read",
+        [THROTTLE_WRITE_BYTES] = "bandwidth-write",
+    };
+    uint64_t rates[THROTTLE_LIMITS];
+
+    for (guint i = 0; i < THROTTLE_LIMITS; i++)
+        rates[i] = number(disk->desc, names[i]);
+    return throttle_new(disk->context, rates, number(disk->desc, "burst"));
+}
+
 static int32_t open_node(struct tn_disk *disk, struct tn_registry *registry,
                          struct tn_error *error)
 {
@@ -171,20 +238,25 @@ static int32_t open_node(struct tn_disk *disk, struct tn_registry *registry,
         .protocol = desc->protocol,
         .protocol_values = desc->protocol_values,
         .flags = (number(desc, "readonly") ? 0 : TN_IMAGE_WRITABLE) |
-                 (cache == CACHE_NONE ? TN_IMAGE_DIRECT : 0),
+                 (cache == CACHE_NONE || cache == CACHE_DIRECTSYNC
+                      ? TN_IMAGE_DIRECT
+                      : 0),
         .discard = number(desc, "discard") != 0,
         .no_flush = cache == CACHE_UNSAFE,
     };
 
     if (!options.image)
         return tn_error_set(error, -EINVAL, "%s has no image", desc->id);
-    if (number(desc, "snapshot") || number(desc, "iops") ||
-        number(desc, "bandwidth"))
-        return tn_error_set(error, -ENOTSUP,
-                            "%s: snapshot, iops and bandwidth are not there "
-                            "yet",
+    if (number(desc, "snapshot"))
+        return tn_error_set(error, -ENOTSUP, "%s: snapshot is not there yet",
                             desc->id);
-    disk->writethrough = cache == CACHE_WRITETHROUGH;
+    if (number(desc, "aio") == AIO_URING && !disk->context->uring)
+        return tn_error_set(error, -ENOTSUP, "%s: there is no io_uring here",
+                            desc->id);
+    disk->writethrough =
+        cache == CACHE_WRITETHROUGH || cache == CACHE_DIRECTSYNC;
+    disk->detect_zeroes = number(desc, "detect-zeroes");
+    disk->throttle = limits(disk);
     return node_open(&options, &disk->node, error);
 }
 
@@ -197,6 +269,7 @@ static void disk_free(struct tn_disk *disk)
     if (disk->node && node_close(disk->node, &error))
         tn_log_error("%s", tn_error_text(&error, 0));
     block_context_free(disk->context);
+    throttle_free(disk->throttle);
     g_mutex_clear(&disk->lock);
     g_cond_clear(&disk->idle);
     g_free(disk);
@@ -234,7 +307,7 @@ static struct tn_disk *disk_open(struct tn_host *host, const char *id,
     g_cond_init(&disk->idle);
     disk->device = host;
     disk->desc = desc;
-    disk->context = block_context_new(FALSE);
+    disk->context = block_context_new(number(desc, "aio") == AIO_THREADS);
     if (open_node(disk, machine->registry, error)) {
         disk_free(disk);
         return NULL;
@@ -252,12 +325,24 @@ static struct tn_disk *disk_open(struct tn_host *host, const char *id,
 
 static void drain(struct tn_host *host, struct tn_disk *disk)
 {
-    tn_host_leave(host);
+    struct instance *instance = instance_of(host);
+    gboolean unlock;
+
+    /* Waiting for itself. */
+    if (event_loop_is_current(instance->loop))
+        return;
+    unlock = instance->lock && thread_is_inside(instance);
+    /* The calls stay on record: nothing re-enters on this thread. */
+    if (unlock)
+        g_mutex_unlock(&instance->lock->mutex);
+    throttle_open(disk->throttle, 1);
     g_mutex_lock(&disk->lock);
     while (disk->in_flight)
         g_cond_wait(&disk->idle, &disk->lock);
     g_mutex_unlock(&disk->lock);
-    tn_host_enter(host);
+    throttle_open(disk->throttle, -1);
+    if (unlock)
+        g_mutex_lock(&instance->lock->mutex);
 }
 
 static void disk_close(struct tn_host *host, struct tn_disk *disk)

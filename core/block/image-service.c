@@ -96,11 +96,13 @@ static int32_t image_order(struct tn_host *host, uint32_t first_file,
         rc = node_flush_wait(node);
         return rc ? rc : meta_order(node, a, b) ? 0 : -EIO;
     }
-    if (!node->flush.active)
-        node_flush(node, NULL);
-    else
-        node->flush.wanted = TRUE;
+    node->flush.asked = TRUE; /* not inside a call to the format */
     return -EAGAIN;
+}
+
+static void want_flush(struct tn_host *host)
+{
+    node_of(host)->flush.asked = TRUE;
 }
 
 static int32_t image_flush(struct tn_host *host)
@@ -297,4 +299,5 @@ const struct tn_image block_image_service = {
     .create_file = create_file,
     .preallocate = preallocate,
     .name = image_name,
+    .want_flush = want_flush,
 };

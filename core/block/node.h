@@ -40,6 +40,7 @@ struct node_flush {
     struct flush_waiter *current;
     struct flush_waiter *next;
     gboolean wanted; /* another cycle without a waiter */
+    gboolean asked;  /* a call that is about to be parked wants a cycle */
     struct parked parked; /* before_flush() waits for metadata */
     guint pending;
     int result;

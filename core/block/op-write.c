@@ -26,11 +26,13 @@ struct piece {
     uint64_t bytes; /* of the request in this allocation */
     uint64_t head_bytes, tail_bytes;
     uint8_t *head, *tail; /* what is kept around them */
+    uint8_t *extension;   /* the last bytes of a file that has to grow */
     guint reading;
     int result;
     struct block_op head_op, tail_op;
-    struct iovec head_iov, tail_iov;
-    struct file_io io;
+    struct iovec head_iov, tail_iov, extension_iov;
+    struct file_io io, extension_io;
+    guint writing;
     struct iovec *iov;
     guint epoch;
 };
@@ -44,6 +46,7 @@ static void piece_end(struct piece *p, int result)
     node_unlock(op->node, &p->lock);
     free(p->head);
     free(p->tail);
+    free(p->extension);
     g_free(p->iov);
     g_free(p);
     block_op_put(op, result);
@@ -74,16 +77,51 @@ static void data_written(struct file_io *io, int result)
 {
     struct piece *p = io->opaque;
 
+    if (result)
+        p->result = result;
+    if (--p->writing)
+        return;
     node_epoch_leave(p->op->node, p->epoch);
     g_clear_pointer(&p->iov, g_free);
     g_clear_pointer(&p->head, free);
     g_clear_pointer(&p->tail, free);
-    if (result) {
-        piece_fail(p, result);
+    g_clear_pointer(&p->extension, free);
+    if (p->result) {
+        piece_fail(p, p->result);
         return;
     }
     p->step = STEP_COMMIT;
     piece_step(p);
+}
+
+/* The file ends where the space does, although its tail is not written. */
+static void extend_file(struct piece *p)
+{
+    const struct tn_allocation *a = &p->allocation;
+    struct block_file *file = node_file(p->op->node, a->file);
+    uint64_t bytes = MAX(file->info.block_bytes, 512u);
+    uint64_t end = a->at + a->bytes;
+
+    if (!(a->flags & TN_ALLOCATION_EXTENDS) || p->tail ||
+        p->tail_bytes < bytes || file->length >= end)
+        return;
+    p->extension = block_file_memory(file, bytes);
+    if (!p->extension) {
+        p->result = -ENOMEM;
+        return;
+    }
+    memset(p->extension, 0, bytes);
+    p->extension_iov = (struct iovec){p->extension, bytes};
+    p->extension_io = (struct file_io){.file = file,
+                                       .op = AIO_WRITE,
+                                       .n_iov = 1,
+                                       .iov = &p->extension_iov,
+                                       .offset = end - bytes,
+                                       .bytes = bytes,
+                                       .done = data_written,
+                                       .opaque = p};
+    p->writing++;
+    block_file_submit(&p->extension_io);
 }
 
 static void write_data(struct piece *p)
@@ -116,6 +154,8 @@ static void write_data(struct piece *p)
                              .bytes = bytes,
                              .done = data_written,
                              .opaque = p};
+    p->writing = 1;
+    extend_file(p);
     node_submit_data(op->node, &p->io, guest,
                      (a->flags & TN_EXTENT_ENCRYPTED) != 0);
 }
@@ -196,7 +236,10 @@ static void keep_and_write(struct piece *p)
         else
             p->result = -ENOMEM;
     }
-    if (p->tail_bytes && !(fresh && reads_zero(node, after, p->tail_bytes))) {
+    if (p->tail_bytes &&
+        (!(fresh && reads_zero(node, after, p->tail_bytes)) ||
+         ((a->flags & TN_ALLOCATION_EXTENDS) &&
+          p->tail_bytes < MAX(file->info.block_bytes, 512u)))) {
         p->tail = block_file_memory(file, p->tail_bytes);
         if (p->tail)
             read_kept(p, &p->tail_op, &p->tail_iov, p->tail, after,

@@ -13,6 +13,13 @@ void node_park(struct block_node *node, struct parked *parked)
 {
     parked->next = node->parked;
     node->parked = parked;
+    if (node->flush.asked) {
+        node->flush.asked = FALSE;
+        if (node->flush.active)
+            node->flush.wanted = TRUE;
+        else
+            node_flush(node, NULL);
+    }
 }
 
 void node_resume_all(struct block_node *node)

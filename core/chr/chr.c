@@ -334,11 +334,51 @@ static gboolean connect_backend(struct tn_char_stream *s, const char *id,
     return TRUE;
 }
 
-static void chr_close(struct tn_host *host, struct tn_char_stream *s)
+#define FLUSH_STEP 1000               /* microseconds */
+#define FLUSH_PATIENCE (5 * G_USEC_PER_SEC) /* without a byte taken */
+
+/* Under the back-end's lock. A peer that reads nothing does not hold up the
+ * end of a machine. */
+static void flush_output(struct tn_char_stream *s)
+{
+    gint64 until = g_get_monotonic_time() + FLUSH_PATIENCE;
+    uint8_t chunk[CHUNK];
+    uint32_t n, taken;
+
+    g_mutex_lock(&s->lock);
+    while (s->open && s->out.count > 0 && g_get_monotonic_time() < until) {
+        n = ring_peek(&s->out, chunk, sizeof chunk);
+        g_mutex_unlock(&s->lock);
+        taken = taken_of(s, s->ops->write(s->self, chunk, n), n);
+        log_output(s, chunk, taken);
+        if (taken)
+            until = g_get_monotonic_time() + FLUSH_PATIENCE;
+        else
+            g_usleep(FLUSH_STEP);
+        g_mutex_lock(&s->lock);
+        ring_drop(&s->out, taken);
+    }
+    if (s->out.count > 0 && s->open)
+        tn_warning("%u bytes of output are lost: nobody reads them",
+                   s->out.count);
+    g_mutex_unlock(&s->lock);
+}
+
+static void chr_flush(struct tn_host *host, struct tn_char_stream *s)
 {
     (void)host;
+    if (!s->backend || tn_host_enter(s->backend))
+        return;
+    flush_output(s);
+    tn_host_leave(s->backend);
+}
+
+static void chr_close(struct tn_host *host, struct tn_char_stream *s)
+{
     if (!s)
         return;
+    if (s->backend && tn_host_data(s->backend, "chr-stream") == s)
+        chr_flush(host, s);
     g_mutex_lock(&s->lock);
     s->closed = TRUE;
     g_mutex_unlock(&s->lock);
@@ -436,6 +476,7 @@ static const struct tn_chars chr_service = {
     .size = sizeof chr_service,
     .open = chr_open,
     .close = chr_close,
+    .flush = chr_flush,
     .write = chr_write,
     .accept = chr_accept,
     .is_open = chr_is_open,

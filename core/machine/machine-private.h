@@ -50,6 +50,7 @@ struct tn_machine {
     uint32_t fail_detail;
     uint32_t end_reason; /* 0: goes on */
     uint32_t end_detail;
+    GSource *starting; /* tries again until every instance has started */
     GData *data; /* of other parts of core */
 };
 

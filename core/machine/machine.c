@@ -18,6 +18,9 @@
 #include "core/machine/thread.h"
 #include "core/util/log.h"
 
+/* How often what an instance waits for is looked at. */
+#define TRY_AGAIN_MS 50
+
 struct instance *machine_instance(struct tn_machine *machine, const char *id)
 {
     return g_hash_table_lookup(machine->by_id, id);
@@ -109,8 +112,17 @@ static void stop_instances(struct tn_machine *machine, guint n)
         instance_stop(g_ptr_array_index(machine->instances, n));
 }
 
+static void stop_trying(struct tn_machine *machine)
+{
+    if (!machine->starting)
+        return;
+    g_source_destroy(machine->starting);
+    g_clear_pointer(&machine->starting, g_source_unref);
+}
+
 void tn_machine_pause(struct tn_machine *machine)
 {
+    stop_trying(machine);
     if (!atomic_load(&machine->running))
         return;
     vcpus_stop(machine);
@@ -177,17 +189,52 @@ int32_t tn_machine_reset(struct tn_machine *machine, uint32_t kind,
     return rc;
 }
 
+/* Run, or have it tried again later. */
+static int32_t try_start(struct tn_machine *machine, struct tn_error *error)
+{
+    int32_t rc = tn_machine_resume(machine, error);
+
+    if (rc == -EAGAIN) {
+        tn_status("%s: %s", machine->desc->name, tn_error_text(error, rc));
+        tn_error_clear(error);
+        return 0;
+    }
+    stop_trying(machine);
+    tn_status_clear();
+    return rc;
+}
+
+static gboolean try_again(gpointer data)
+{
+    struct tn_machine *machine = data;
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    int32_t rc = try_start(machine, &error);
+
+    if (rc) {
+        tn_log_error("%s: %s", machine->desc->name, tn_error_text(&error, rc));
+        tn_machine_request(machine, TN_MACHINE_BROKEN, 0);
+    }
+    return machine->starting ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
 int32_t tn_machine_start(struct tn_machine *machine, struct tn_error *error)
 {
+    g_auto(tn_error_auto) own = TN_ERROR_INIT;
     int32_t rc = tn_machine_reset(machine, TN_RESET_COLD, error);
 
-    return rc ? rc : tn_machine_resume(machine, error);
+    if (rc)
+        return rc;
+    stop_trying(machine);
+    machine->starting = g_timeout_source_new(TRY_AGAIN_MS);
+    g_source_set_callback(machine->starting, try_again, machine, NULL);
+    g_source_attach(machine->starting, machine->context);
+    return try_start(machine, error ? error : &own);
 }
 
 void tn_machine_request(struct tn_machine *machine, uint32_t what,
                         uint32_t detail)
 {
-    if (!what || what > TN_REQUEST_QUIT)
+    if (!what || what > TN_MACHINE_BROKEN)
         return;
     g_mutex_lock(&machine->request_lock);
     machine->requests |= 1u << what;
@@ -199,6 +246,7 @@ void tn_machine_request(struct tn_machine *machine, uint32_t what,
 
 static void end(struct tn_machine *machine, uint32_t reason, uint32_t detail)
 {
+    tn_status_clear();
     tn_machine_pause(machine);
     machine->end_reason = reason;
     machine->end_detail = detail;
@@ -216,7 +264,7 @@ static void reboot(struct tn_machine *machine)
     rc = tn_machine_reset(machine, TN_RESET_WARM, &error);
     if (rc) {
         tn_log_error("reset failed: %s", tn_error_text(&error, rc));
-        end(machine, TN_REQUEST_FAIL, 1);
+        end(machine, TN_MACHINE_BROKEN, 0);
     }
 }
 
@@ -233,6 +281,8 @@ static void act_on_requests(struct tn_machine *machine)
     g_mutex_unlock(&machine->request_lock);
     if (requests & 1u << TN_REQUEST_QUIT)
         end(machine, TN_REQUEST_QUIT, 0);
+    else if (requests & 1u << TN_MACHINE_BROKEN)
+        end(machine, TN_MACHINE_BROKEN, 0);
     else if (requests & 1u << TN_REQUEST_FAIL)
         end(machine, TN_REQUEST_FAIL, detail);
     else if (requests & 1u << TN_REQUEST_POWEROFF)

@@ -23,10 +23,14 @@ struct tn_machine;
  * what had been made is taken back. */
 struct tn_machine *tn_machine_new(const struct tn_machine_desc *desc,
                                   int32_t *code, struct tn_error *error);
-/* [control] Reset, boot, run. 0 or a negative errno. */
+/* [control] Reset, boot, run. 0 or a negative errno. If an instance waits for
+ * something (a connection) that is 0 too: tn_machine_wait() runs the machine
+ * when it has come, or ends it if that is asked for. */
 int32_t tn_machine_start(struct tn_machine *machine, struct tn_error *error);
+/* A reason to end beside TN_REQUEST_*: what failed was not the guest. */
+#define TN_MACHINE_BROKEN 6u
 /* [control] Serve the machine until it ends. Returns why (TN_REQUEST_*,
- * tenon/tree.h); *DETAIL is the code that goes with TN_REQUEST_FAIL. A pause
+ * tenon/tree.h, or TN_MACHINE_BROKEN); *DETAIL is the code that goes with TN_REQUEST_FAIL. A pause
  * is not an end. A reset is one only if the description says so. */
 uint32_t tn_machine_wait(struct tn_machine *machine, uint32_t *detail);
 /* [any] Ask for TN_REQUEST_*; tn_machine_wait() acts on it. Also from a signal
@@ -55,10 +59,14 @@ GBytes *tn_machine_device_tree(struct tn_machine *machine,
                                struct tn_error *error);
 /* [control] The accelerator's statistics; free with g_free(); may be NULL. */
 char *tn_machine_statistics(struct tn_machine *machine);
-/* [control] The state of all instances and CPUs, without RAM, in memory.
- * The machine is paused for it. */
+/* [control] The state of all instances, CPUs and RAM, in memory, as of one
+ * moment: the machine is paused for it and goes on if it ran. What images hold
+ * is not part of it. NULL with ERROR. */
 GBytes *tn_machine_save_state(struct tn_machine *machine,
                               struct tn_error *error);
+/* [control] Back to that moment, also of another machine of the same
+ * description that need not have been started. Goes on if it ran. After an
+ * error the machine does not run; reset or free it. */
 int32_t tn_machine_load_state(struct tn_machine *machine, GBytes *state,
                               struct tn_error *error);
 

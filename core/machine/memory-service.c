@@ -86,7 +86,8 @@ static struct tn_region *new_ram(struct tn_host *host, const char *name,
         bad(instance, "RAM is made of whole 4 KiB pages", name);
         return NULL;
     }
-    if (ram_new(instance->machine, name, bytes, flags, &ram, &error)) {
+    if (ram_new(instance->machine, instance->desc->id, name, bytes, flags,
+                &ram, &error)) {
         bad(instance, error.text ? error.text : "no memory", name);
         return NULL;
     }

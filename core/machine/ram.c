@@ -8,6 +8,7 @@
 #include "core/machine/ram.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 
 /* Blocks begin at a huge page, in memory and in the number space of RAM. */
 #define HUGE_PAGE ((uint64_t)2 << 20)
+/* Of a name that a memory file and saved state can both have. */
+#define MAX_NAME 200u
 
 static uint64_t huge_pages(uint64_t bytes)
 {
@@ -72,15 +75,37 @@ static void block_free(struct ram_block *block)
     g_free(block);
 }
 
-int32_t ram_new(struct tn_machine *machine, const char *name, uint64_t bytes,
-                uint32_t flags, struct ram_block **result,
-                struct tn_error *error)
+static gboolean name_is_taken(struct ram_set *set, const char *name)
+{
+    struct ram_block *block = atomic_load(&set->blocks);
+
+    while (block && strcmp(block->name, name) != 0)
+        block = block->next;
+    return block != NULL;
+}
+
+/* OWNER's NAME for a block; one that made two of a name gets "NAME+". */
+static char *unique_name(struct ram_set *set, const char *owner,
+                         const char *name)
+{
+    g_autoptr(GString) unique = g_string_new(owner);
+
+    g_string_append_printf(unique, "%s%s", owner ? "/" : "", name);
+    g_string_truncate(unique, MIN(unique->len, MAX_NAME));
+    while (name_is_taken(set, unique->str))
+        g_string_append_c(unique, '+');
+    return g_string_free(g_steal_pointer(&unique), FALSE);
+}
+
+int32_t ram_new(struct tn_machine *machine, const char *owner,
+                const char *name, uint64_t bytes, uint32_t flags,
+                struct ram_block **result, struct tn_error *error)
 {
     struct memory *memory = &machine->memory;
     struct ram_block *block = g_new0(struct ram_block, 1);
     int32_t rc;
 
-    block->name = g_strdup(name);
+    block->name = unique_name(&memory->ram, owner, name);
     block->bytes = bytes;
     block->flags = flags;
     block->fd = -1;

@@ -44,9 +44,11 @@ struct ram_set {
 #define RAM_RESERVE ((uint64_t)1 << 30)
 void ram_init(struct ram_set *set, uint64_t main_memory);
 
-int32_t ram_new(struct tn_machine *machine, const char *name, uint64_t bytes,
-                uint32_t flags, struct ram_block **block,
-                struct tn_error *error);
+/* [control] OWNER, an instance's id or NULL, and NAME make the block's name,
+ * which no other has and which is the same whenever the machine is made. */
+int32_t ram_new(struct tn_machine *machine, const char *owner,
+                const char *name, uint64_t bytes, uint32_t flags,
+                struct ram_block **block, struct tn_error *error);
 /* Give the pages back to the host; the block stays, reading as zero. */
 void ram_discard(struct ram_block *block);
 /* The same for whole pages of it. 0 or a negative errno. */

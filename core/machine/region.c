@@ -254,7 +254,7 @@ int32_t memory_init(struct tn_machine *machine, struct tn_error *error)
         return 0;
     machine->main_ram =
         region_new(machine, NULL, REGION_RAM, "ram", desc->memory);
-    rc = ram_new(machine, "ram", desc->memory, 0, &machine->main_ram->ram,
+    rc = ram_new(machine, NULL, "ram", desc->memory, 0, &machine->main_ram->ram,
                  error);
     if (!rc)
         rc = region_map(machine->main_ram, NULL, desc->ram_base, -1000);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Saved state: instances' tables of fields to and from a stream of names and
- * values. The stream's form is described in state.c.
+ * values, whose form state-stream.h describes.
  */
 #ifndef TENON_CORE_MACHINE_STATE_H
 #define TENON_CORE_MACHINE_STATE_H

@@ -90,7 +90,8 @@ static uint64_t ram_size(struct tn_host *host)
 
 static void request(struct tn_host *host, uint32_t what, uint32_t code)
 {
-    tn_machine_request(instance_of(host)->machine, what, code);
+    if (what <= TN_REQUEST_QUIT)
+        tn_machine_request(instance_of(host)->machine, what, code);
 }
 
 static int32_t slot(struct tn_host *host)

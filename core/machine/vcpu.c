@@ -49,7 +49,7 @@ static gpointer vcpu_thread(gpointer data)
         vcpu->running = FALSE;
         g_cond_broadcast(&set->changed);
         if (rc != TN_RUN_STOPPED) {
-            tn_machine_request(machine, TN_REQUEST_FAIL, 1);
+            tn_machine_request(machine, TN_MACHINE_BROKEN, 0);
             while (set->may_run && !set->quit)
                 g_cond_wait(&set->changed, &set->lock);
         }

@@ -305,15 +305,15 @@ static void test_versions(void **state)
         {1, 9, 0, 0, 0, NULL}, /* newer, but works with ours */
         {1, 0, 0, 1, 0, NULL},
         {0, 7, 0, 0, 0,
-         "too old for this Tenon: made for ABI 0.7, this is 1.0"},
+         "too old for this Tenon: made for ABI 0.7, this is "},
         {2, 0, 0, 0, 0,
-         "too new for this Tenon: made for ABI 2.0, this is 1.0"},
+         "too new for this Tenon: made for ABI 2.0, this is "},
         {1, 9, 5, 0, 0,
-         "too new for this Tenon: made for ABI 1.5, this is 1.0"},
+         "too new for this Tenon: made for ABI 1.5, this is "},
         {1, 0, 0, 2, 1,
-         "too new for this Tenon: made for fast-tier ABI 2.1, this is 1.0"},
+         "too new for this Tenon: made for fast-tier ABI 2.1, this is "},
         {1, 0, 0, 1, 3,
-         "too new for this Tenon: made for fast-tier ABI 1.3, this is 1.0"},
+         "too new for this Tenon: made for fast-tier ABI 1.3, this is "},
     };
 
     (void)state;
@@ -329,8 +329,15 @@ static void test_versions(void **state)
 
         assert_int_equal(tn_plugin_info_supported(&info, &error),
                          rows[i].expected ? -EPROTO : 0);
-        if (rows[i].expected)
-            assert_string_equal(error.text, rows[i].expected);
+        if (rows[i].expected) {
+            gboolean fast = strstr(rows[i].expected, "fast-tier") != NULL;
+            g_autofree char *expected = g_strdup_printf(
+                "%s%u.%u", rows[i].expected,
+                fast ? TN_FAST_MAJOR : TN_ABI_MAJOR,
+                fast ? TN_FAST_MINOR : TN_ABI_MINOR);
+
+            assert_string_equal(error.text, expected);
+        }
     }
 }
 

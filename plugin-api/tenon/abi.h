@@ -76,6 +76,9 @@ extern "C" {
 #define TN_COMPONENT_PARENT_LOCK 0x2u
 /* Several instances may sit on each bus it provides (else one a bus). */
 #define TN_COMPONENT_MULTI_SLOT 0x4u
+/* Devices: every instance offers "tenon.state/1" (state.h), so it can be in a
+ * machine that is saved. In the note, for `tenon check` runs no plugin code. */
+#define TN_COMPONENT_SAVES 0x8u
 
 /* Property types: how the text in the machine file is read. */
 #define TN_PROP_STRING 1u
@@ -251,7 +254,10 @@ struct tn_component_ops {
     void (*unrealize)(void *self);
     /* [control] Optional. To the power-on state. No vCPU runs. */
     void (*reset)(void *self, uint32_t kind);
-    /* [control] Optional. vCPUs are about to run / have stopped. */
+    /* [control] Optional. vCPUs are about to run / have stopped. -EAGAIN with
+     * an error text: what must come first has not (a connection); those that
+     * have started are stopped, and core asks all again a little later, until
+     * it goes or the user ends it. The text is shown meanwhile. */
     int32_t (*start)(void *self, struct tn_error *error);
     void (*stop)(void *self);
     /* [control] Optional. Finish or cancel everything in flight, so that the

@@ -267,6 +267,10 @@ struct tn_image {
                            struct tn_error *error);
     /* [any] The name the image was opened or made by, a path or URI. */
     const char *(*name)(struct tn_host *host);
+    /* [engine] In a call that restarts, which then returns -EAGAIN: begin a
+     * flush, and call again when it is done. For a format whose before_flush()
+     * makes the room that the call needs. */
+    void (*want_flush)(struct tn_host *host);
 };
 
 /* Space for a new image's data, in the order of a `preallocation` property's
@@ -312,6 +316,10 @@ struct tn_extent {
  * by the caller), made by encode(). `at` need not be aligned. */
 #define TN_ALLOCATE_COMPRESSED 0x2u
 
+/* tn_allocation.flags, beside TN_EXTENT_ENCRYPTED. The file is made at least
+ * `at` + `bytes` long before commit(), also if nothing is written there. */
+#define TN_ALLOCATION_EXTENDS 0x100u
+
 /* Space for a write, reserved but not yet visible. */
 struct tn_allocation {
     uint32_t size;
@@ -319,7 +327,7 @@ struct tn_allocation {
     uint64_t offset; /* guest range that the space stands for: a superset of ..*/
     uint64_t bytes;  /* .. the part of the request that it covers */
     uint64_t at;     /* where in the file it is, contiguous */
-    uint32_t flags;  /* TN_EXTENT_ENCRYPTED */
+    uint32_t flags;  /* TN_EXTENT_ENCRYPTED, TN_ALLOCATION_EXTENDS */
     uint32_t fresh;  /* 1: space beyond the old end of the file or known to
                         read as zeroes: zeroes need not be written */
     uint64_t plugin[4]; /* the format's own */

@@ -109,8 +109,9 @@ struct tn_blocks {
      * that are refused. */
     void (*submit)(struct tn_host *host, struct tn_disk *disk,
                    struct tn_disk_request *request);
-    /* [control] Wait until no request is in flight: every done() has run. The
-     * caller holds its instance's lock; it is released meanwhile. */
+    /* [control, vcpu] Wait until no request is in flight: every done() has
+     * run. The caller holds its instance's lock; it is released meanwhile. On
+     * an I/O thread, which runs done(), it waits for nothing. */
     void (*drain)(struct tn_host *host, struct tn_disk *disk);
     /* [any] Choose between write-back and write-through as the guest does
      * (virtio-blk WCE). A machine file that says writethrough wins. */

@@ -63,6 +63,10 @@ struct tn_chars {
     uint32_t (*is_open)(struct tn_host *host, struct tn_char_stream *stream);
     /* [any] Send a break, if the back-end knows what that is. */
     void (*send_break)(struct tn_host *host, struct tn_char_stream *stream);
+    /* [control] Wait until the back-end has what was written, as long as it
+     * takes any of it within five seconds. For the end of a device's life;
+     * close() does it too. */
+    void (*flush)(struct tn_host *host, struct tn_char_stream *stream);
 };
 
 /* ---- the back-end's side ---- */

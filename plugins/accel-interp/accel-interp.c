@@ -70,9 +70,13 @@ static int32_t interp_run(void *self, struct tn_cpu *cpu)
     (void)self;
     ic->check_irq = true;
     sync_enter(ic);
-    if (_setjmp(ic->unwind))
-        deliver(ic); /* the target may raise no further one there */
-    for (;;) {
+    if (_setjmp(ic->unwind)) {
+        if (ic->failed)
+            set_pc(ic, ic->insn_pc); /* an operation that cannot be done */
+        else
+            deliver(ic); /* the target may raise no further one there */
+    }
+    while (!ic->failed) {
         const struct unit *unit;
 
         if ((__atomic_load_n(&cpu->request, __ATOMIC_RELAXED) ||

@@ -227,8 +227,7 @@ static void compute(struct icpu *ic, const struct tn_ir_op *o, uint32_t index,
                 "accel-interp cannot do %s.%s (operation %u)", row->name,
                 ir_type_name(o->type), index);
         ic->failed = true;
-        __atomic_fetch_or(&ic->cpu->request, TN_CPU_STOP, __ATOMIC_SEQ_CST);
-        result = none;
+        _longjmp(ic->unwind, 1);
     }
     collect_flags(ic);
     values[index] = result;

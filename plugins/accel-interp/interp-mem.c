@@ -2,7 +2,8 @@
 /*
  * Guest memory as the interpreter reaches it: a small TLB a mode, filled by
  * the target's page walk and the machine's memory map, and the slow paths:
- * devices, page crossings, alignment faults, writes to pages with code.
+ * devices, page crossings, alignment faults, writes to pages with code. Atomics
+ * are in interp-atomic.c.
  */
 #include "interp-mem.h"
 
@@ -19,8 +20,8 @@ void mem_raise(struct tn_cpu *cpu, const struct tn_exception *exception)
     _longjmp(ic->unwind, 1);
 }
 
-_Noreturn static void raise_fault(struct icpu *ic, uint32_t code,
-                                  uint32_t access, uint64_t va)
+_Noreturn void mem_fault(struct icpu *ic, uint32_t code, uint32_t access,
+                         uint64_t va)
 {
     struct tn_exception e = {.size = sizeof e, .code = code, .access = access,
                              .value = va};
@@ -65,12 +66,12 @@ static void fill_entry(struct icpu *ic, const struct tn_walk *w,
 }
 
 /* Walk and look behind the physical address. False: *E says why not. */
-static bool translate(struct icpu *ic, uint64_t va, uint32_t access,
-                      uint32_t mode, struct place *p, struct tn_exception *e)
+static bool translate(struct icpu *ic, uint64_t va, uint32_t bytes,
+                      uint32_t access, uint32_t mode, struct place *p, struct tn_exception *e)
 {
     struct interp *in = ic->in;
     struct tn_walk w = {.size = sizeof w, .access = access, .mode = mode,
-                        .va = va};
+                        .va = va, .bytes = bytes};
     struct tn_backing b = {.size = sizeof b};
 
     w.exception.size = sizeof w.exception;
@@ -88,17 +89,17 @@ static bool translate(struct icpu *ic, uint64_t va, uint32_t access,
     return true;
 }
 
-void mem_must_translate(struct icpu *ic, uint64_t va, uint32_t access,
-                           uint32_t mode, struct place *p)
+void mem_must_translate(struct icpu *ic, uint64_t va, uint32_t bytes,
+                        uint32_t access, uint32_t mode, struct place *p)
 {
     struct tn_exception e;
 
-    if (!translate(ic, va, access, mode, p, &e))
+    if (!translate(ic, va, bytes, access, mode, p, &e))
         mem_raise(ic->cpu, &e);
 }
 
-static struct tlb_entry *lookup(struct icpu *ic, uint64_t va, uint32_t access,
-                                uint32_t mode)
+struct tlb_entry *mem_lookup(struct icpu *ic, uint64_t va, uint32_t access,
+                             uint32_t mode)
 {
     struct tlb_entry *e;
 
@@ -111,14 +112,14 @@ static struct tlb_entry *lookup(struct icpu *ic, uint64_t va, uint32_t access,
 bool mem_fetch_page(struct icpu *ic, uint64_t va, uint32_t mode,
                     struct tlb_entry *entry, struct tn_exception *exception)
 {
-    struct tlb_entry *e = lookup(ic, va, TN_ACCESS_FETCH, mode);
+    struct tlb_entry *e = mem_lookup(ic, va, TN_ACCESS_FETCH, mode);
     struct place p;
 
     if (e) {
         *entry = *e;
         return true;
     }
-    if (!translate(ic, va, TN_ACCESS_FETCH, mode, &p, exception))
+    if (!translate(ic, va, 0, TN_ACCESS_FETCH, mode, &p, exception))
         return false;
     if (!p.host || p.ram_page >= ic->in->n_pages) {
         *exception =
@@ -157,19 +158,7 @@ void mem_page_written(struct icpu *ic, _Atomic uint8_t *flags,
         atomic_fetch_and(flags, (uint8_t)~TN_PAGE_CLEAN);
 }
 
-/* Dirty logging and code tracking cost a load where no flag is set. */
-static inline void after_store(struct icpu *ic, const struct tlb_entry *e)
-{
-    if (atomic_load_explicit(e->page_flags, memory_order_relaxed))
-        mem_page_written(ic, e->page_flags, e->ram_page);
-}
-
 /* ---- plain accesses ---- */
-
-static uint64_t swap(uint64_t v, uint32_t bytes)
-{
-    return __builtin_bswap64(v) >> (64 - 8 * bytes);
-}
 
 uint64_t mem_read_bytes(const uint8_t *p, uint32_t bytes)
 {
@@ -222,7 +211,7 @@ static uint64_t io_read(struct icpu *ic, uint64_t pa, uint64_t va,
     r = ic->in->mem->io_read(ic->in->host, pa, bytes, &value);
     sync_enter(ic);
     if (r < 0)
-        raise_fault(ic, TN_FAULT_BUS, TN_ACCESS_LOAD, va);
+        mem_fault(ic, TN_FAULT_BUS, TN_ACCESS_LOAD, va);
     return value;
 }
 
@@ -235,7 +224,7 @@ static void io_write(struct icpu *ic, uint64_t pa, uint64_t va, uint64_t value,
     r = ic->in->mem->io_write(ic->in->host, pa, bytes, value);
     sync_enter(ic);
     if (r < 0)
-        raise_fault(ic, TN_FAULT_BUS, TN_ACCESS_STORE, va);
+        mem_fault(ic, TN_FAULT_BUS, TN_ACCESS_STORE, va);
 }
 
 /* An access that no TLB entry serves, inside one page, little-endian. */
@@ -244,7 +233,7 @@ static uint64_t load_slow(struct icpu *ic, uint64_t va, uint32_t bytes,
 {
     struct place p;
 
-    mem_must_translate(ic, va, TN_ACCESS_LOAD, mode, &p);
+    mem_must_translate(ic, va, bytes, TN_ACCESS_LOAD, mode, &p);
     if (p.host)
         return mem_read_bytes(p.host, bytes);
     if (va & (bytes - 1)) { /* devices see aligned accesses only */
@@ -262,7 +251,7 @@ static void store_slow(struct icpu *ic, uint64_t va, uint64_t value,
 {
     struct place p;
 
-    mem_must_translate(ic, va, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(ic, va, bytes, TN_ACCESS_STORE, mode, &p);
     if (p.host && p.read_only) {
         io_write(ic, p.pa, va, value, bytes); /* a flash chip listens */
     } else if (p.host) {
@@ -280,12 +269,7 @@ static void check_alignment(struct icpu *ic, uint64_t va, uint32_t bytes,
                             uint32_t access, uint32_t mo)
 {
     if (mo & TN_MO_ALIGN && va & (bytes - 1))
-        raise_fault(ic, TN_FAULT_ALIGN, access, va);
-}
-
-static uint64_t address_mask(struct icpu *ic)
-{
-    return ic->in->info->address_bits == 32 ? 0xffffffffu : ~0ull;
+        mem_fault(ic, TN_FAULT_ALIGN, access, va);
 }
 
 static bool crosses_page(uint64_t va, uint32_t bytes)
@@ -296,7 +280,7 @@ static bool crosses_page(uint64_t va, uint32_t bytes)
 static uint64_t load_crossing(struct icpu *ic, uint64_t va, uint32_t bytes,
                               uint32_t mode)
 {
-    uint64_t mask = address_mask(ic), v = 0;
+    uint64_t mask = mem_address_mask(ic), v = 0;
 
     for (uint32_t i = 0; i < bytes; i++)
         v |= load_slow(ic, (va + i) & mask, 1, mode) << 8 * i;
@@ -307,11 +291,11 @@ static uint64_t load_crossing(struct icpu *ic, uint64_t va, uint32_t bytes,
 static void store_crossing(struct icpu *ic, uint64_t va, uint64_t value,
                            uint32_t bytes, uint32_t mode)
 {
-    uint64_t mask = address_mask(ic);
+    uint64_t mask = mem_address_mask(ic);
     struct place p;
 
-    mem_must_translate(ic, va, TN_ACCESS_STORE, mode, &p);
-    mem_must_translate(ic, (va + bytes - 1) & ~PAGE_MASK & mask, TN_ACCESS_STORE,
+    mem_must_translate(ic, va, 0, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(ic, (va + bytes - 1) & ~PAGE_MASK & mask, 0, TN_ACCESS_STORE,
                    mode, &p);
     for (uint32_t i = 0; i < bytes; i++)
         store_slow(ic, (va + i) & mask, value >> 8 * i & 0xff, 1, mode);
@@ -323,9 +307,9 @@ uint64_t mem_load(struct icpu *ic, uint64_t va, uint32_t mo)
     struct tlb_entry *e;
     uint64_t v;
 
-    va &= address_mask(ic);
+    va &= mem_address_mask(ic);
     check_alignment(ic, va, bytes, TN_ACCESS_LOAD, mo);
-    e = lookup(ic, va, TN_ACCESS_LOAD, mode);
+    e = mem_lookup(ic, va, TN_ACCESS_LOAD, mode);
     if (crosses_page(va, bytes))
         v = load_crossing(ic, va, bytes, mode);
     else if (e)
@@ -333,7 +317,7 @@ uint64_t mem_load(struct icpu *ic, uint64_t va, uint32_t mo)
     else
         v = load_slow(ic, va, bytes, mode);
     if (mo & TN_MO_BIG)
-        v = swap(v, bytes);
+        v = mem_swap(v, bytes);
     return mo & TN_MO_SIGN ? ir_sext(v, bytes * 8) : v;
 }
 
@@ -342,18 +326,18 @@ void mem_store(struct icpu *ic, uint64_t va, uint64_t value, uint32_t mo)
     uint32_t bytes = TN_MO_GET_BYTES(mo), mode = TN_MO_GET_MODE(mo);
     struct tlb_entry *e;
 
-    va &= address_mask(ic);
+    va &= mem_address_mask(ic);
     check_alignment(ic, va, bytes, TN_ACCESS_STORE, mo);
     if (mo & TN_MO_BIG)
-        value = swap(value, bytes);
+        value = mem_swap(value, bytes);
     if (mo & TN_MO_SEQCST)
         atomic_thread_fence(memory_order_seq_cst);
-    e = lookup(ic, va, TN_ACCESS_STORE, mode);
+    e = mem_lookup(ic, va, TN_ACCESS_STORE, mode);
     if (crosses_page(va, bytes)) {
         store_crossing(ic, va, value, bytes, mode);
     } else if (e) {
         write_bytes(e->host + (va & PAGE_MASK), value, bytes);
-        after_store(ic, e);
+        mem_after_store(ic, e);
     } else {
         store_slow(ic, va, value, bytes, mode);
     }
@@ -386,208 +370,10 @@ void mem_store_wide(struct icpu *ic, uint64_t va, struct ir_value value,
     struct place p;
 
     check_alignment(ic, va, 16, TN_ACCESS_STORE, mo);
-    mem_must_translate(ic, (va + 15) & address_mask(ic), TN_ACCESS_STORE,
+    mem_must_translate(ic, (va + 15) & mem_address_mask(ic), 0, TN_ACCESS_STORE,
                    TN_MO_GET_MODE(mo), &p);
     mem_store(ic, va, mo & TN_MO_BIG ? value.hi : value.lo, half);
     mem_store(ic, va + 8, mo & TN_MO_BIG ? value.lo : value.hi, half);
-}
-
-/* ---- atomics ---- */
-
-/* The bytes at VA for a read-modify-write; devices have none. *E is a copy
- * that after_store() may be called with. */
-static uint8_t *writable(struct icpu *ic, uint64_t va, uint32_t bytes,
-                         uint32_t mo, struct tlb_entry *e)
-{
-    uint32_t mode = TN_MO_GET_MODE(mo);
-    struct tlb_entry *hit;
-    struct place p;
-
-    if (va & (bytes - 1))
-        raise_fault(ic, TN_FAULT_ALIGN, TN_ACCESS_STORE, va);
-    hit = lookup(ic, va, TN_ACCESS_STORE, mode);
-    if (hit) {
-        *e = *hit;
-        return hit->host + (va & PAGE_MASK);
-    }
-    mem_must_translate(ic, va, TN_ACCESS_STORE, mode, &p);
-    if (!p.host || p.read_only)
-        raise_fault(ic, TN_FAULT_BUS, TN_ACCESS_STORE, va);
-    *e = (struct tlb_entry){.page_flags = p.page_flags,
-                            .ram_page = p.ram_page};
-    return p.host;
-}
-
-/* Compare and swap of 1..8 bytes; *EXPECTED becomes what was there. */
-bool mem_cas_bytes(uint8_t *p, uint64_t *expected, uint64_t desired,
-                      uint32_t bytes)
-{
-#define CAS(type)                                                              \
-    {                                                                          \
-        type old = (type)*expected;                                            \
-        bool done = __atomic_compare_exchange_n(                               \
-            (type *)p, &old, (type)desired, false, __ATOMIC_SEQ_CST,           \
-            __ATOMIC_SEQ_CST);                                                 \
-        *expected = old;                                                       \
-        return done;                                                           \
-    }
-    switch (bytes) {
-    case 1:
-        CAS(uint8_t)
-    case 2:
-        CAS(uint16_t)
-    case 4:
-        CAS(uint32_t)
-    default:
-        CAS(uint64_t)
-    }
-#undef CAS
-}
-
-uint64_t mem_atomic(struct icpu *ic, uint64_t va, uint64_t operand,
-                    uint32_t kind, uint32_t mo)
-{
-    uint32_t bytes = TN_MO_GET_BYTES(mo);
-    bool big = mo & TN_MO_BIG;
-    struct tlb_entry e;
-    uint64_t seen, old, new_value;
-    uint8_t *p;
-
-    va &= address_mask(ic);
-    p = writable(ic, va, bytes, mo, &e);
-    seen = mem_read_bytes(p, bytes);
-    do {
-        old = big ? swap(seen, bytes) : seen;
-        new_value = ir_atomic(kind, bytes, old, operand);
-        if (big)
-            new_value = swap(new_value, bytes);
-    } while (!mem_cas_bytes(p, &seen, new_value, bytes));
-    after_store(ic, &e);
-    return mo & TN_MO_SIGN ? ir_sext(old, bytes * 8) : old;
-}
-
-#ifdef __x86_64__
-__extension__ typedef unsigned __int128 u128;
-
-__attribute__((target("cx16"))) static bool
-cas_wide(uint8_t *p, struct ir_value *expected, struct ir_value desired)
-{
-    u128 old = (u128)expected->hi << 64 | expected->lo;
-    u128 seen = __sync_val_compare_and_swap(
-        (u128 *)p, old, (u128)desired.hi << 64 | desired.lo);
-
-    *expected = (struct ir_value){(uint64_t)seen, (uint64_t)(seen >> 64)};
-    return seen == old;
-}
-#else
-/* Without a 16-byte host instruction: one at a time, against each other. */
-static bool cas_wide(uint8_t *p, struct ir_value *expected,
-                     struct ir_value desired)
-{
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    struct ir_value seen;
-    bool done;
-
-    pthread_mutex_lock(&lock);
-    memcpy(&seen, p, 16);
-    done = seen.lo == expected->lo && seen.hi == expected->hi;
-    if (done)
-        memcpy(p, &desired, 16);
-    pthread_mutex_unlock(&lock);
-    *expected = seen;
-    return done;
-}
-#endif
-
-struct ir_value mem_cas(struct icpu *ic, uint64_t va, struct ir_value expected,
-                        struct ir_value desired, uint32_t mo)
-{
-    uint32_t bytes = TN_MO_GET_BYTES(mo);
-    bool big = mo & TN_MO_BIG;
-    struct tlb_entry e;
-    uint8_t *p;
-
-    va &= address_mask(ic);
-    p = writable(ic, va, bytes, mo, &e);
-    if (bytes == 16) {
-        struct ir_value old = expected;
-
-        if (big) {
-            old = (struct ir_value){swap(expected.hi, 8), swap(expected.lo, 8)};
-            desired =
-                (struct ir_value){swap(desired.hi, 8), swap(desired.lo, 8)};
-        }
-        cas_wide(p, &old, desired);
-        after_store(ic, &e);
-        if (big)
-            old = (struct ir_value){swap(old.hi, 8), swap(old.lo, 8)};
-        return old;
-    }
-    if (big) {
-        expected.lo = swap(expected.lo, bytes);
-        desired.lo = swap(desired.lo, bytes);
-    }
-    expected.lo = ir_zext(expected.lo, bytes * 8);
-    mem_cas_bytes(p, &expected.lo, desired.lo, bytes);
-    after_store(ic, &e);
-    if (big)
-        expected.lo = swap(expected.lo, bytes);
-    if (mo & TN_MO_SIGN)
-        expected.lo = ir_sext(expected.lo, bytes * 8);
-    return (struct ir_value){expected.lo, 0};
-}
-
-/*
- * A reservation is the address and the value that was there: a store that
- * brings the value back goes unnoticed, which no correct LL/SC sequence can
- * tell from a store before it.
- */
-uint64_t mem_load_ex(struct icpu *ic, uint64_t va, uint32_t mo)
-{
-    uint32_t bytes = TN_MO_GET_BYTES(mo);
-    struct tlb_entry *e;
-    struct place p;
-    uint64_t v;
-
-    va &= address_mask(ic);
-    if (va & (bytes - 1))
-        raise_fault(ic, TN_FAULT_ALIGN, TN_ACCESS_LOAD, va);
-    e = lookup(ic, va, TN_ACCESS_LOAD, TN_MO_GET_MODE(mo));
-    if (e) {
-        p.host = e->host + (va & PAGE_MASK);
-    } else {
-        mem_must_translate(ic, va, TN_ACCESS_LOAD, TN_MO_GET_MODE(mo), &p);
-        if (!p.host)
-            raise_fault(ic, TN_FAULT_BUS, TN_ACCESS_LOAD, va);
-    }
-    v = mem_read_bytes(p.host, bytes);
-    ic->reserved = p.host;
-    ic->reserved_value = v;
-    ic->reserved_bytes = bytes;
-    if (mo & TN_MO_BIG)
-        v = swap(v, bytes);
-    return mo & TN_MO_SIGN ? ir_sext(v, bytes * 8) : v;
-}
-
-uint32_t mem_store_ex(struct icpu *ic, uint64_t va, uint64_t value,
-                      uint32_t mo)
-{
-    uint32_t bytes = TN_MO_GET_BYTES(mo);
-    uint8_t *reserved = ic->reserved;
-    struct tlb_entry e;
-    uint64_t expected = ic->reserved_value;
-    uint8_t *p;
-
-    va &= address_mask(ic);
-    p = writable(ic, va, bytes, mo, &e);
-    ic->reserved = NULL;
-    if (p != reserved || bytes != ic->reserved_bytes)
-        return 1;
-    if (!mem_cas_bytes(p, &expected, mo & TN_MO_BIG ? swap(value, bytes) : value,
-                   bytes))
-        return 1;
-    after_store(ic, &e);
-    return 0;
 }
 
 void mem_flush(struct icpu *ic, uint64_t va, uint64_t bytes)

@@ -50,7 +50,7 @@ static void service_probe(struct tn_cpu *cpu, uint64_t va, uint64_t bytes,
     struct place p;
 
     for (uint64_t page = va & ~PAGE_MASK; page <= end; page += PAGE_SIZE) {
-        mem_must_translate(ic, page < va ? va : page, access, mode, &p);
+        mem_must_translate(ic, page < va ? va : page, 0, access, mode, &p);
         if (page > UINT64_MAX - PAGE_SIZE)
             break;
     }

@@ -78,7 +78,7 @@ static void tcg_vcpu_changed(void *self, struct tn_cpu *cpu)
     (void)self;
     tlb_flush_all(tc);
     tc->halted = false;
-    cpu->accel_hot[HOT_LINK] = 0;
+    cpu->accel_hot[HOT_LEFT] = 0;
     cpu->accel_hot[HOT_RES_ADDR] = UINT64_MAX;
 }
 
@@ -109,8 +109,10 @@ static void flush_each(struct tcg *t, void *opaque)
 {
     (void)opaque;
     for (uint32_t i = 0; i < t->n_cpus; i++)
-        if (t->cpus[i])
+        if (t->cpus[i]) {
+            t->cpus[i]->ram.size = 0;
             tlb_flush_all(t->cpus[i]);
+        }
 }
 
 static void tcg_map_changed(void *self)
@@ -220,6 +222,8 @@ static int32_t tcg_attach(void *self, const struct tn_target *target,
     if (!t->cpus)
         return tn_fail(t->host, error, -ENOMEM, "out of memory");
     t->n_cpus = n_cpus;
+    if (t->log & (LOG_GUEST | LOG_HOST))
+        list_init(t);
     r = cache_init(t, error);
     return r < 0 ? r : host_init(t, error);
 }
@@ -248,6 +252,8 @@ static void tcg_destroy(void *self)
 
     host_fini(t);
     cache_fini(t);
+    gdb_forget(t);
+    list_fini(t);
     free(t->cpus);
     if (t->log_file && t->log_file != stderr)
         fclose(t->log_file);
@@ -299,6 +305,7 @@ static int32_t tcg_configure(void *self, struct tn_error *error)
     t->cache_size = p->get_uint(t->host, "cache-size");
     t->max_insns = (uint32_t)p->get_uint(t->host, "max-insns");
     t->chain = p->get_uint(t->host, "chain") != 0;
+    t->gdb_symbols = p->get_uint(t->host, "gdb-symbols") != 0;
     t->verify = p->get_uint(t->host, "verify") != 0;
     t->flush_every = (uint32_t)p->get_uint(t->host, "cache-flush-every");
     r = read_log(t, p, error);
@@ -340,9 +347,9 @@ TN_PLUGIN_INFO(plugin_info) = {
              .summary = "dynamic translator"},
 };
 
-TN_COMPONENT_INFO(component_info, 8) = {
+TN_COMPONENT_INFO(component_info, 9) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, component_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_ACCEL, 8),
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_ACCEL, 9),
              .flags = TN_COMPONENT_PARALLEL, .id = "tcg",
              .summary = "Translates guest code to code of this host"},
     .properties =
@@ -368,6 +375,10 @@ TN_COMPONENT_INFO(component_info, 8) = {
             {.name = "perf-map", .type = TN_PROP_BOOL,
              .default_value = "false",
              .doc = "Write /tmp/perf-PID.map for perf(1)"},
+            {.name = "gdb-symbols", .type = TN_PROP_BOOL,
+             .default_value = "false",
+             .doc = "Tell a debugger of this process the names of "
+                    "translations"},
         },
 };
 

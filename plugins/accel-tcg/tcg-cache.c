@@ -17,7 +17,7 @@
 
 #define DATA_BYTES (CHUNK_BYTES)
 #define UNITS_PER_CHUNK 16384u
-#define MAPPING_BUCKETS 8192u
+#define MAPPING_BUCKETS 65536u
 
 int32_t cache_init(struct tcg *t, struct tn_error *error)
 {
@@ -54,13 +54,13 @@ int32_t cache_init(struct tcg *t, struct tn_error *error)
 static void free_mappings(struct tcg *t)
 {
     for (uint32_t i = 0; t->mappings && i < MAPPING_BUCKETS; i++) {
-        struct tcg_mapping *m = t->mappings[i], *next;
+        struct tcg_mapping *m = atomic_load(&t->mappings[i]), *next;
 
         for (; m; m = next) {
             next = m->next;
             free(m);
         }
-        t->mappings[i] = NULL;
+        atomic_store(&t->mappings[i], NULL);
     }
 }
 
@@ -83,7 +83,7 @@ void cache_fini(struct tcg *t)
     for (uint64_t i = 0; t->chunks && i < t->n_chunks; i++)
         t->chunks[i].pinned = false;
     free_chunks(t);
-    free(t->mappings);
+    free((void *)t->mappings);
     free(t->chunks);
     free((void *)t->hash);
     free(t->pages);
@@ -98,25 +98,38 @@ void cache_fini(struct tcg *t)
     t->code_fd = -1;
 }
 
+static struct tcg_mapping *find_mapping(struct tcg_mapping *m,
+                                        uint64_t va_page, uint64_t ram_page)
+{
+    while (m && (m->va_page != va_page || m->ram_page != ram_page))
+        m = m->next;
+    return m;
+}
+
+/* Mappings are added at the head and stay until the cache is emptied: they
+ * are looked up without the lock. */
 uint32_t cache_mapping(struct tcg *t, uint64_t va_page, uint64_t ram_page)
 {
-    uint64_t h = (va_page >> PAGE_BITS) * 0x9e3779b97f4a7c15ull ^
-                 ram_page * 0xc2b2ae3d27d4eb4full;
-    struct tcg_mapping **head = &t->mappings[h >> 40 & (MAPPING_BUCKETS - 1)];
-    struct tcg_mapping *m;
-    uint32_t id = 0;
+    uint64_t h = ((va_page >> PAGE_BITS) * 0xc2b2ae3d27d4eb4full ^ ram_page) *
+                 0x9e3779b97f4a7c15ull;
+    _Atomic(struct tcg_mapping *) *head =
+        &t->mappings[h >> 40 & (MAPPING_BUCKETS - 1)];
+    struct tcg_mapping *first =
+        atomic_load_explicit(head, memory_order_acquire);
+    struct tcg_mapping *m = find_mapping(first, va_page, ram_page);
+    uint32_t id;
 
-    pthread_mutex_lock(&t->translate_lock);
-    for (m = *head; m; m = m->next)
-        if (m->va_page == va_page && m->ram_page == ram_page)
-            break;
-    if (!m && (m = malloc(sizeof *m)) != NULL) {
-        *m = (struct tcg_mapping){*head, va_page, ram_page,
-                                  t->next_mapping++};
-        *head = m;
-    }
     if (m)
-        id = m->id;
+        return m->id;
+    pthread_mutex_lock(&t->translate_lock);
+    first = atomic_load_explicit(head, memory_order_relaxed);
+    m = find_mapping(first, va_page, ram_page);
+    if (!m && (m = malloc(sizeof *m)) != NULL) {
+        *m = (struct tcg_mapping){first, va_page, ram_page,
+                                  t->next_mapping++};
+        atomic_store_explicit(head, m, memory_order_release);
+    }
+    id = m ? m->id : 0;
     pthread_mutex_unlock(&t->translate_lock);
     return id;
 }
@@ -203,9 +216,11 @@ struct tcg_unit *cache_unit_at(struct tcg *t, const void *host)
 
 /* ---- units ---- */
 
+/* All of pc counts: a library has another address in each process, and its
+ * units of all of them would share a chain. */
 static uint32_t hash_of(uint64_t pc, uint64_t key, uint64_t ram_page)
 {
-    uint64_t h = (ram_page << PAGE_BITS | (pc & PAGE_MASK)) *
+    uint64_t h = (ram_page * 0xc2b2ae3d27d4eb4full ^ pc) *
                      0x9e3779b97f4a7c15ull ^
                  key * 0xff51afd7ed558ccdull;
 
@@ -394,6 +409,16 @@ static void pin_chunks(struct tcg *t)
     }
 }
 
+/* U and all that is found where U is. */
+static void forget(struct tcg *t, const struct tcg_unit *u)
+{
+    atomic_store(&t->hash[hash_of(u->pc, u->key, u->ram_page[0])], NULL);
+    for (uint32_t k = 0; k < pages_of(u); k++) {
+        t->pages[u->ram_page[k]].units = NULL;
+        t->pages[u->ram_page[k]].granules = 0;
+    }
+}
+
 static void empty(struct tcg *t, void *opaque)
 {
     (void)opaque;
@@ -401,16 +426,12 @@ static void empty(struct tcg *t, void *opaque)
         struct tcg_chunk *c = &t->chunks[n];
 
         for (uint32_t i = 0; i < atomic_load(&c->n_units); i++)
-            for (uint32_t k = 0; k < pages_of(c->units[i]); k++) {
-                t->pages[c->units[i]->ram_page[k]].units = NULL;
-                t->pages[c->units[i]->ram_page[k]].granules = 0;
-            }
+            forget(t, c->units[i]);
     }
-    for (uint32_t i = 0; i < 1u << HASH_BITS; i++)
-        atomic_store(&t->hash[i], NULL);
     free_mappings(t);
     pin_chunks(t);
     free_chunks(t);
+    gdb_forget(t);
     atomic_store(&t->chunk_next, 0);
     for (uint32_t i = 0; i < t->n_cpus; i++) {
         struct tcg_cpu *tc = t->cpus[i];
@@ -419,7 +440,7 @@ static void empty(struct tcg *t, void *opaque)
             continue;
         memset(&tc->arena, 0, sizeof tc->arena);
         tc->chunk = NULL;
-        tc->cpu->accel_hot[HOT_LINK] = 0;
+        tc->cpu->accel_hot[HOT_LEFT] = 0;
         tlb_flush_all(tc); /* numbers of mappings are gone */
         jumps_clear(tc);
     }

@@ -26,8 +26,9 @@ uint64_t tcg_eval(struct tn_cpu *cpu, uint64_t op, uint64_t frame, uint64_t x,
     (void)x;
     (void)y;
     tc->fp.rounding = (uint8_t)cpu->fp_rm;
+    /* It knows the operation: the generator asked it. */
     if (!ir_eval(&tc->fp, o, v[0], v[1], v[2], &r))
-        r = (struct ir_value){0, 0}; /* translate() let none such through */
+        __builtin_unreachable();
     collect_flags(tc);
     v[3] = r;
     return r.lo;

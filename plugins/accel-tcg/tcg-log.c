@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the `log` and `perf-map` properties write about each unit. */
+/* What the properties log, perf-map and gdb-symbols tell about each unit. */
 #include "tcg.h"
 
-static void bytes(FILE *f, const uint8_t *p, uint32_t n)
+/* The instructions in the order they were decoded; exits that stand behind
+ * the unit name theirs again. */
+static void guest_code(struct tcg_cpu *tc,
+                       int32_t (*read)(void *opaque, uint64_t va,
+                                       uint32_t bytes, void *buffer),
+                       void *opaque)
 {
-    for (uint32_t i = 0; i < n; i++)
-        fprintf(f, "%s%02x", i % 32 == 0 ? "\n    " : " ", p[i]);
-    fputc('\n', f);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < tc->ir.n_ops && n < tc->ir.n_insns; i++) {
+        const struct tn_ir_op *o = &tc->ir.ops[i];
+        uint64_t pc = o->a | (uint64_t)o->b << 32;
+        uint32_t bytes = o->c & 0xff;
+        uint8_t code[256];
+
+        if (o->op != TN_OP_INSN)
+            continue;
+        n++;
+        if (!read(opaque, pc, bytes, code))
+            list_guest_insn(tc->tcg, pc, code, bytes);
+    }
 }
 
-void log_unit(struct tcg_cpu *tc, struct tcg_unit *u)
+void log_unit(struct tcg_cpu *tc, struct tcg_unit *u,
+              int32_t (*read)(void *opaque, uint64_t va, uint32_t bytes,
+                              void *buffer),
+              void *opaque)
 {
     struct tcg *t = tc->tcg;
 
@@ -19,18 +38,28 @@ void log_unit(struct tcg_cpu *tc, struct tcg_unit *u)
                 u->code_bytes + CHECKED_BYTES, (unsigned long long)u->pc);
         fflush(t->perf_map);
     }
+    if (t->gdb_symbols)
+        gdb_add(t, u);
     if (!(t->log & (LOG_GUEST | LOG_IR | LOG_HOST)))
         return;
-    fprintf(t->log_file, "unit 0x%llx key 0x%llx: %u instructions\n",
-            (unsigned long long)u->pc, (unsigned long long)u->key, u->n_insns);
-    if (t->log & LOG_IR)
+    flockfile(t->log_file); /* a unit's parts stay together */
+    fprintf(t->log_file, "cpu %u: unit 0x%llx key 0x%llx: %u instructions\n",
+            tc->cpu->index, (unsigned long long)u->pc,
+            (unsigned long long)u->key, u->n_insns);
+    if (t->log & LOG_GUEST) {
+        fputs(" guest code\n", t->log_file);
+        guest_code(tc, read, opaque);
+    }
+    if (t->log & LOG_IR) {
+        fputs(" intermediate code\n", t->log_file);
         ir_dump(t->log_file, &tc->ir, t->info);
+    }
     if (t->log & LOG_HOST) {
-        fprintf(t->log_file, "host code at %p, %u bytes", (void *)u->body,
-                u->code_bytes);
-        bytes(t->log_file, u->body, u->code_bytes);
+        fprintf(t->log_file, " host code, %u bytes\n", u->code_bytes);
+        list_host(t, u->body, u->code_bytes);
     }
     fflush(t->log_file);
+    funlockfile(t->log_file);
 }
 
 void log_statistics(struct tcg_cpu *tc)

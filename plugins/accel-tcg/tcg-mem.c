@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Guest memory as C reaches it: what generated code could not do by itself
- * (another page, a device, alignment, code or clean pages), atomics, and the
- * accesses of helpers. Everything here may raise.
+ * (another page, a device, alignment, code or clean pages), and the accesses
+ * of helpers. Everything here may raise.
  */
-#include "tcg.h"
+#include "tcg-mem.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@ static const struct tcg_site *site_of(struct tcg_cpu *tc, struct tcg_unit **u)
     return NULL;
 }
 
-__attribute__((noreturn)) void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e)
+_Noreturn void tcg_raise(struct tn_cpu *cpu, const struct tn_exception *e)
 {
     struct tcg_cpu *tc = tcg_cpu_of(cpu);
     const struct tcg_site *s;
@@ -42,8 +42,8 @@ __attribute__((noreturn)) void tcg_raise(struct tn_cpu *cpu, const struct tn_exc
     host_leave(tc, LEAVE_EXCEPTION);
 }
 
-__attribute__((noreturn)) static void raise_fault(struct tcg_cpu *tc, uint32_t code,
-                                  uint32_t access, uint64_t va)
+_Noreturn void mem_fault(struct tcg_cpu *tc, uint32_t code, uint32_t access,
+                         uint64_t va)
 {
     struct tn_exception e = {.size = sizeof e, .code = code, .access = access,
                              .value = va};
@@ -62,23 +62,23 @@ uint64_t tcg_trap(struct tn_cpu *cpu, uint64_t code, uint64_t value,
     tcg_raise(cpu, &e);
 }
 
-static void must_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                           uint32_t mode, struct tcg_place *p)
+void mem_must_translate(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                        uint32_t access, uint32_t mode, struct tcg_place *p)
 {
     struct tn_exception e;
 
-    if (!tlb_translate(tc, va, access, mode, p, &e))
+    if (!tlb_translate(tc, va, bytes, access, mode, p, &e))
         tcg_raise(tc->cpu, &e);
 }
 
 /* ---- bytes ---- */
 
-static uint64_t swap(uint64_t v, uint32_t bytes)
+uint64_t mem_swap(uint64_t v, uint32_t bytes)
 {
     return __builtin_bswap64(v) >> (64 - 8 * bytes);
 }
 
-static uint64_t read_bytes(const uint8_t *p, uint32_t bytes)
+uint64_t mem_read(const uint8_t *p, uint32_t bytes)
 {
     uint64_t v = 0;
 
@@ -129,14 +129,14 @@ static uint64_t io_access(struct tcg_cpu *tc, uint64_t pa, uint64_t va,
     sync_enter(tc);
     host_fp_begin(tc);
     if (r < 0)
-        raise_fault(tc, TN_FAULT_BUS, access, va);
+        mem_fault(tc, TN_FAULT_BUS, access, va);
     return value;
 }
 
 /* ---- writes that someone watches ---- */
 
 /* The bytes at VA were stored and the page has flags. */
-static void page_written(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+void mem_written(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
                          const struct tcg_place *p)
 {
     uint8_t f;
@@ -153,7 +153,7 @@ static void page_written(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
 /* On targets whose stores are seen by the next fetch: is the running unit
  * about to change? Then its rest must not run: start over, this instruction
  * alone. */
-static void check_own_unit(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+void mem_check_own_unit(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
                            const struct tcg_place *p)
 {
     struct tcg_unit *u;
@@ -182,10 +182,10 @@ static uint64_t load_page(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
     uint64_t v = 0;
 
     if (e)
-        return read_bytes((const uint8_t *)(uintptr_t)(va + e->addend), bytes);
-    must_translate(tc, va, TN_ACCESS_LOAD, mode, &p);
+        return mem_read((const uint8_t *)(uintptr_t)(va + e->addend), bytes);
+    mem_must_translate(tc, va, bytes, TN_ACCESS_LOAD, mode, &p);
     if (p.host)
-        return read_bytes(p.host, bytes);
+        return mem_read(p.host, bytes);
     if (!(va & (bytes - 1)))
         return io_access(tc, p.pa, va, 0, bytes, TN_ACCESS_LOAD);
     for (uint32_t i = 0; i < bytes; i++) /* devices see aligned ones only */
@@ -203,11 +203,11 @@ static void store_page(struct tcg_cpu *tc, uint64_t va, uint64_t value,
         write_bytes((uint8_t *)(uintptr_t)(va + e->addend), value, bytes);
         return;
     }
-    must_translate(tc, va, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(tc, va, bytes, TN_ACCESS_STORE, mode, &p);
     if (p.host && !p.read_only) {
-        check_own_unit(tc, va, bytes, &p);
+        mem_check_own_unit(tc, va, bytes, &p);
         write_bytes(p.host, value, bytes);
-        page_written(tc, va, bytes, &p);
+        mem_written(tc, va, bytes, &p);
     } else if (p.host || !(va & (bytes - 1))) {
         io_access(tc, p.pa, va, value, bytes, TN_ACCESS_STORE);
     } else {
@@ -221,7 +221,7 @@ static void check_alignment(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
                             uint32_t access, uint64_t mo)
 {
     if (mo & TN_MO_ALIGN && va & (bytes - 1))
-        raise_fault(tc, TN_FAULT_ALIGN, access, va);
+        mem_fault(tc, TN_FAULT_ALIGN, access, va);
 }
 
 static bool crosses_page(uint64_t va, uint32_t bytes)
@@ -247,7 +247,7 @@ uint64_t tcg_load(struct tn_cpu *cpu, uint64_t va, uint64_t mo, uint64_t x,
     else
         v = load_page(tc, va, bytes, mode);
     if (mo & TN_MO_BIG)
-        v = swap(v, bytes);
+        v = mem_swap(v, bytes);
     return mo & TN_MO_SIGN ? ir_sext(v, bytes * 8) : v;
 }
 
@@ -264,14 +264,14 @@ uint64_t tcg_store(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
     va &= mask;
     check_alignment(tc, va, bytes, TN_ACCESS_STORE, mo);
     if (mo & TN_MO_BIG)
-        value = swap(value, bytes);
+        value = mem_swap(value, bytes);
     if (!crosses_page(va, bytes)) {
         store_page(tc, va, value, bytes, mode);
         return 0;
     }
     /* Nothing is stored unless both pages can be written. */
-    must_translate(tc, va, TN_ACCESS_STORE, mode, &p);
-    must_translate(tc, (va + bytes - 1) & ~PAGE_MASK & mask, TN_ACCESS_STORE,
+    mem_must_translate(tc, va, 0, TN_ACCESS_STORE, mode, &p);
+    mem_must_translate(tc, (va + bytes - 1) & ~PAGE_MASK & mask, 0, TN_ACCESS_STORE,
                    mode, &p);
     for (uint32_t i = 0; i < bytes; i++)
         store_page(tc, (va + i) & mask, value >> 8 * i & 0xff, 1, mode);
@@ -304,192 +304,11 @@ uint64_t tcg_store_wide(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
 
     (void)x;
     check_alignment(tc, va, 16, TN_ACCESS_STORE, mo);
-    must_translate(tc, (va + 15) & tc->tcg->address_mask, TN_ACCESS_STORE,
+    mem_must_translate(tc, (va + 15) & tc->tcg->address_mask, 0, TN_ACCESS_STORE,
                    TN_MO_GET_MODE(mo), &p);
     tcg_store(cpu, va, half, in[big], 0);
     tcg_store(cpu, va + 8, half, in[!big], 0);
     return 0;
-}
-
-/* ---- atomics ---- */
-
-/* The bytes at VA for a read-modify-write; devices have none. P is filled if
- * the write is to be told to page_written(). */
-static uint8_t *writable(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
-                         uint64_t mo, struct tcg_place *p)
-{
-    uint32_t mode = TN_MO_GET_MODE(mo);
-    const struct tlb_entry *e;
-
-    if (va & (bytes - 1))
-        raise_fault(tc, TN_FAULT_ALIGN, TN_ACCESS_STORE, va);
-    p->page_flags = NULL;
-    e = tlb_lookup(tc, va, true, mode);
-    if (e)
-        return (uint8_t *)(uintptr_t)(va + e->addend);
-    must_translate(tc, va, TN_ACCESS_STORE, mode, p);
-    if (!p->host || p->read_only)
-        raise_fault(tc, TN_FAULT_BUS, TN_ACCESS_STORE, va);
-    check_own_unit(tc, va, bytes, p);
-    return p->host;
-}
-
-/* Compare and swap of 1..8 bytes; *EXPECTED becomes what was there. */
-static bool cas_bytes(uint8_t *p, uint64_t *expected, uint64_t desired,
-                      uint32_t bytes)
-{
-#define CAS(type)                                                              \
-    {                                                                          \
-        type old = (type)*expected;                                            \
-        bool done = __atomic_compare_exchange_n(                               \
-            (type *)(void *)p, &old, (type)desired, false, __ATOMIC_SEQ_CST,   \
-            __ATOMIC_SEQ_CST);                                                 \
-        *expected = old;                                                       \
-        return done;                                                           \
-    }
-    switch (bytes) {
-    case 1:
-        CAS(uint8_t)
-    case 2:
-        CAS(uint16_t)
-    case 4:
-        CAS(uint32_t)
-    default:
-        CAS(uint64_t)
-    }
-#undef CAS
-}
-
-static uint64_t extended(uint64_t v, uint64_t mo)
-{
-    uint32_t bits = 8 * TN_MO_GET_BYTES(mo);
-
-    return mo & TN_MO_SIGN ? ir_sext(v, bits) : ir_zext(v, bits);
-}
-
-uint64_t tcg_atomic(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
-                    uint64_t operand, uint64_t x)
-{
-    struct tcg_cpu *tc = tcg_cpu_of(cpu);
-    uint32_t bytes = TN_MO_GET_BYTES(mo), kind = (uint32_t)(mo >> 32);
-    uint64_t seen, old, wanted;
-    struct tcg_place place;
-    uint8_t *p;
-
-    (void)x;
-    va &= tc->tcg->address_mask;
-    p = writable(tc, va, bytes, mo, &place);
-    seen = read_bytes(p, bytes);
-    do {
-        old = mo & TN_MO_BIG ? swap(seen, bytes) : seen;
-        wanted = ir_atomic(kind, bytes, old, operand);
-        if (mo & TN_MO_BIG)
-            wanted = swap(wanted, bytes);
-    } while (!cas_bytes(p, &seen, wanted, bytes));
-    if (place.page_flags)
-        page_written(tc, va, bytes, &place);
-    return extended(old, mo);
-}
-
-uint64_t tcg_cas(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
-                 uint64_t expected, uint64_t desired)
-{
-    struct tcg_cpu *tc = tcg_cpu_of(cpu);
-    uint32_t bytes = TN_MO_GET_BYTES(mo);
-    struct tcg_place place;
-    uint8_t *p;
-
-    va &= tc->tcg->address_mask;
-    p = writable(tc, va, bytes, mo, &place);
-    if (mo & TN_MO_BIG) {
-        expected = swap(expected, bytes);
-        desired = swap(desired, bytes);
-    }
-    expected = ir_zext(expected, 8 * bytes);
-    cas_bytes(p, &expected, desired, bytes);
-    if (place.page_flags)
-        page_written(tc, va, bytes, &place);
-    if (mo & TN_MO_BIG)
-        expected = swap(expected, bytes);
-    return extended(expected, mo);
-}
-
-__extension__ typedef unsigned __int128 u128;
-
-uint64_t tcg_cas_wide(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
-                      uint64_t frame, uint64_t x)
-{
-    struct tcg_cpu *tc = tcg_cpu_of(cpu);
-    uint64_t *v = (uint64_t *)(uintptr_t)frame; /* expected, desired */
-    int big = mo & TN_MO_BIG ? 1 : 0;
-    struct tcg_place place;
-    u128 old, expected, wanted, *p;
-
-    (void)x;
-    va &= tc->tcg->address_mask;
-    p = (u128 *)(void *)writable(tc, va, 16, mo, &place);
-    if (big)
-        for (int i = 0; i < 4; i++)
-            v[i] = __builtin_bswap64(v[i]);
-    expected = (u128)v[!big] << 64 | v[big];
-    wanted = (u128)v[2 + !big] << 64 | v[2 + big];
-    old = __sync_val_compare_and_swap_16(p, expected, wanted);
-    v[big] = (uint64_t)old;
-    v[!big] = (uint64_t)(old >> 64);
-    if (big)
-        for (int i = 0; i < 2; i++)
-            v[i] = __builtin_bswap64(v[i]);
-    if (place.page_flags)
-        page_written(tc, va, 16, &place);
-    return 0;
-}
-
-/* The reservation is the address and what was there: a store in between that
- * leaves the same value is not noticed. */
-uint64_t tcg_load_ex(struct tn_cpu *cpu, uint64_t va, uint64_t mo, uint64_t x,
-                     uint64_t y)
-{
-    struct tcg_cpu *tc = tcg_cpu_of(cpu);
-    uint32_t bytes = TN_MO_GET_BYTES(mo);
-    uint64_t v;
-
-    (void)x;
-    (void)y;
-    va &= tc->tcg->address_mask;
-    if (va & (bytes - 1))
-        raise_fault(tc, TN_FAULT_ALIGN, TN_ACCESS_LOAD, va);
-    v = tcg_load(cpu, va, mo & ~(uint64_t)TN_MO_SIGN, 0, 0);
-    cpu->accel_hot[HOT_RES_ADDR] = va | (uint64_t)(bytes == 8);
-    cpu->accel_hot[HOT_RES_VALUE] = v;
-    return extended(v, mo);
-}
-
-uint64_t tcg_store_ex(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
-                      uint64_t value, uint64_t x)
-{
-    struct tcg_cpu *tc = tcg_cpu_of(cpu);
-    uint32_t bytes = TN_MO_GET_BYTES(mo);
-    uint64_t reserved = cpu->accel_hot[HOT_RES_ADDR];
-    uint64_t expected = cpu->accel_hot[HOT_RES_VALUE];
-    struct tcg_place place;
-    uint8_t *p;
-    bool done;
-
-    (void)x;
-    va &= tc->tcg->address_mask;
-    /* Address faults come first, also without a reservation. */
-    p = writable(tc, va, bytes, mo, &place);
-    cpu->accel_hot[HOT_RES_ADDR] = UINT64_MAX;
-    if (reserved != (va | (uint64_t)(bytes == 8)))
-        return 1;
-    if (mo & TN_MO_BIG) {
-        expected = swap(expected, bytes);
-        value = swap(value, bytes);
-    }
-    done = cas_bytes(p, &expected, value, bytes);
-    if (done && place.page_flags)
-        page_written(tc, va, bytes, &place);
-    return !done;
 }
 
 /* ---- used by services ---- */
@@ -497,20 +316,15 @@ uint64_t tcg_store_ex(struct tn_cpu *cpu, uint64_t va, uint64_t mo,
 bool mem_cas(struct tcg_cpu *tc, const struct tcg_place *p, uint64_t *expected,
              uint64_t wanted, uint32_t bytes)
 {
-    if (!cas_bytes(p->host, expected, wanted, bytes))
+    if (!mem_cas_bytes(p->host, expected, wanted, bytes))
         return false;
-    page_written(tc, p->pa, bytes, p);
+    mem_written(tc, p->pa, bytes, p);
     return true;
-}
-
-uint64_t mem_read(const uint8_t *p, uint32_t bytes)
-{
-    return read_bytes(p, bytes);
 }
 
 void mem_probe(struct tcg_cpu *tc, uint64_t va, uint32_t access, uint32_t mode)
 {
     struct tcg_place p;
 
-    must_translate(tc, va, access, mode, &p);
+    mem_must_translate(tc, va, 0, access, mode, &p);
 }

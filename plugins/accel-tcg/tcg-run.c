@@ -12,16 +12,17 @@ static uint32_t jump_index(struct tcg *t, uint64_t pc)
     uint32_t align = t->info->insn_align;
     uint32_t shift = align >= 4 ? 2 : align == 2 ? 1 : 0;
 
-    return (uint32_t)(pc >> shift) & (JUMP_ENTRIES - 1);
+    return (uint32_t)((pc ^ pc >> JUMP_FOLD) >> shift) & (JUMP_ENTRIES - 1);
 }
 
 static void jumps_reset(struct tcg *t, struct jump_cache *j)
 {
-    /* A pc that does not belong to the index never matches. */
-    memset(j->entry, 0, sizeof j->entry);
-    j->entry[0].pc = t->info->insn_align >= 4 ? 4 : 1ull << 1;
-    if (t->info->insn_align == 1)
-        j->entry[0].pc = 1;
+    /* A pc that does not belong to the index never matches: 0 belongs to the
+     * first, this one to another. */
+    if (j->in_use)
+        memset(j->entry, 0, sizeof j->entry);
+    j->in_use = true;
+    j->entry[0].pc = t->info->insn_align >= 4 ? 4 : t->info->insn_align;
 }
 
 void jumps_clear(struct tcg_cpu *tc)
@@ -82,6 +83,21 @@ static bool second_page_ok(struct tcg_cpu *tc, const struct tcg_unit *u)
             id == u->exec_id[1]);
 }
 
+/* The unit that was left because its page was not known, if it is right after
+ * all: TLBs are emptied far more often than pages move. */
+static struct tcg_unit *last_left(struct tcg_cpu *tc, uint64_t pc, uint32_t id)
+{
+    struct tcg_unit *u =
+        tc->reason == LEAVE_DEAD
+            ? (struct tcg_unit *)(uintptr_t)tc->cpu->accel_hot[HOT_LEFT]
+            : NULL;
+
+    return u && u->pc == pc && u->key == tc->cpu->key &&
+                   u->exec_id[0] == id && !atomic_load(&u->dead)
+               ? u
+               : NULL;
+}
+
 static struct tcg_unit *find(struct tcg_cpu *tc, uint64_t pc)
 {
     struct exec_entry e;
@@ -91,8 +107,9 @@ static struct tcg_unit *find(struct tcg_cpu *tc, uint64_t pc)
     tc->n_lookups++;
     if (!tlb_fetch(tc, pc, tc->fetch_mode, &e, &id, &tc->exception))
         return NULL;
-    u = tc->one_insn ? NULL
-                     : cache_find(tc->tcg, pc, tc->cpu->key, e.ram_page, id);
+    u = tc->one_insn ? NULL : last_left(tc, pc, id);
+    if (!u && !tc->one_insn)
+        u = cache_find(tc->tcg, pc, tc->cpu->key, e.ram_page, id);
     if (u && second_page_ok(tc, u))
         return u;
     return translate(tc, pc);
@@ -101,9 +118,11 @@ static struct tcg_unit *find(struct tcg_cpu *tc, uint64_t pc)
 static void follow_link(struct tcg_cpu *tc, struct tcg_unit *u)
 {
     struct tcg_link *l =
-        (struct tcg_link *)(uintptr_t)tc->cpu->accel_hot[HOT_LINK];
+        tc->reason == LEAVE_LINK
+            ? (struct tcg_link *)(uintptr_t)tc->cpu->accel_hot[HOT_LEFT]
+            : NULL;
 
-    tc->cpu->accel_hot[HOT_LINK] = 0;
+    tc->cpu->accel_hot[HOT_LEFT] = 0;
     if (l && u && tc->tcg->chain && !tc->one_insn && l->unit->key == u->key &&
         l->pc == u->pc)
         cache_link(tc->tcg, l, u);
@@ -273,7 +292,7 @@ static void step(struct tcg_cpu *tc)
     }
     u = find(tc, pc);
     if (!u) {
-        tc->cpu->accel_hot[HOT_LINK] = 0;
+        tc->cpu->accel_hot[HOT_LEFT] = 0;
         if (!tc->failed && tc->exception.size) {
             tc->exception.pc = pc;
             take_exception(tc);

@@ -52,19 +52,18 @@ static void service_probe(struct tn_cpu *cpu, uint64_t va, uint64_t bytes,
 static bool ram_at(struct tcg_cpu *tc, uint64_t pa, uint32_t bytes,
                    struct tcg_place *p)
 {
-    struct tn_backing b = {.size = sizeof b};
+    const struct tn_backing *b = tlb_backing(tc, pa);
 
-    tc->tcg->mem->resolve(tc->tcg->host, pa, &b);
-    if (!b.memory || pa + bytes - 1 > b.last || pa & (bytes - 1))
+    if (!b->memory || pa + bytes - 1 > b->last || pa & (bytes - 1))
         return false;
     p->pa = pa;
-    p->host = b.memory + (pa - b.start);
-    p->read_only = b.flags & TN_BACKING_READ_ONLY;
+    p->host = b->memory + (pa - b->start);
+    p->read_only = b->flags & TN_BACKING_READ_ONLY;
     p->page_flags =
-        (_Atomic uint8_t *)(b.page_flags +
-                            ((pa - b.start + (b.start & PAGE_MASK)) >>
+        (_Atomic uint8_t *)(b->page_flags +
+                            ((pa - b->start + (b->start & PAGE_MASK)) >>
                              PAGE_BITS));
-    p->ram_page = (b.ram_offset + (pa - b.start)) >> PAGE_BITS;
+    p->ram_page = (b->ram_offset + (pa - b->start)) >> PAGE_BITS;
     return true;
 }
 

@@ -260,7 +260,7 @@ static void fill(struct tcg_cpu *tc, const struct tn_walk *w,
             v->write = 1;
     } else if (e->read == none && e->write == none &&
                s->n_filled[mode] >= 0) {
-        if (s->n_filled[mode] < 128)
+        if (s->n_filled[mode] < MAX_FILLED)
             s->filled[mode][s->n_filled[mode]++] = (uint16_t)index;
         else
             s->n_filled[mode] = -1;
@@ -284,42 +284,55 @@ static _Atomic uint8_t *flags_of(const struct tn_backing *b, uint64_t pa)
                                 PAGE_BITS));
 }
 
+/* Most addresses lie in one stretch of RAM; what is known of it holds until
+ * tcg_map_changed(). */
+const struct tn_backing *tlb_backing(struct tcg_cpu *tc, uint64_t pa)
+{
+    struct tn_backing *b = &tc->ram;
+
+    if (!b->size || pa < b->start || pa > b->last) {
+        *b = (struct tn_backing){.size = sizeof *b};
+        tc->tcg->mem->resolve(tc->tcg->host, pa, b);
+    }
+    return b;
+}
+
 /* Walk; then look behind the physical address. */
-static bool walk(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                 uint32_t mode, struct tn_walk *w, struct tcg_place *p,
+static bool walk(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                 uint32_t access, uint32_t mode, struct tn_walk *w, struct tcg_place *p,
                  struct tn_exception *e)
 {
     struct tcg *t = tc->tcg;
-    struct tn_backing b = {.size = sizeof b};
+    const struct tn_backing *b;
 
     tc->n_walks++;
     *w = (struct tn_walk){.size = sizeof *w, .access = access, .mode = mode,
-                          .va = va};
+                          .va = va, .bytes = bytes};
     w->exception.size = sizeof w->exception;
     if (t->target->walk(t->target_self, tc->cpu, w) < 0) {
         *e = w->exception;
         return false;
     }
-    t->mem->resolve(t->host, w->pa, &b);
+    b = tlb_backing(tc, w->pa);
     *p = (struct tcg_place){.pa = w->pa, .ram_page = UINT64_MAX,
-                            .read_only = b.flags & TN_BACKING_READ_ONLY};
-    if (!b.memory)
+                            .read_only = b->flags & TN_BACKING_READ_ONLY};
+    if (!b->memory)
         return true;
-    p->host = b.memory + (w->pa - b.start);
-    p->page_flags = flags_of(&b, w->pa);
+    p->host = b->memory + (w->pa - b->start);
+    p->page_flags = flags_of(b, w->pa);
     /* Only whole pages of memory can be kept. */
-    if ((w->pa & ~PAGE_MASK) < b.start || (w->pa | PAGE_MASK) > b.last)
+    if ((w->pa & ~PAGE_MASK) < b->start || (w->pa | PAGE_MASK) > b->last)
         w->page_bits = 0;
-    p->ram_page = (b.ram_offset + (w->pa - b.start)) >> PAGE_BITS;
+    p->ram_page = (b->ram_offset + (w->pa - b->start)) >> PAGE_BITS;
     return true;
 }
 
-bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                   uint32_t mode, struct tcg_place *p, struct tn_exception *e)
+bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                   uint32_t access, uint32_t mode, struct tcg_place *p, struct tn_exception *e)
 {
     struct tn_walk w;
 
-    if (!walk(tc, va, access, mode, &w, p, e))
+    if (!walk(tc, va, bytes, access, mode, &w, p, e))
         return false;
     if (p->host)
         fill(tc, &w, p);
@@ -374,7 +387,7 @@ bool tlb_fetch(struct tcg_cpu *tc, uint64_t va, uint32_t mode,
         *id = s->exec_id[mode][index];
         return true;
     }
-    if (!walk(tc, va, TN_ACCESS_FETCH, mode, &w, &p, e))
+    if (!walk(tc, va, 0, TN_ACCESS_FETCH, mode, &w, &p, e))
         return false;
     if (!p.host || p.ram_page >= tc->tcg->n_pages) {
         *e = (struct tn_exception){.size = sizeof *e, .code = TN_FAULT_BUS,

@@ -87,6 +87,7 @@ static void describe(struct tcg_cpu *tc, struct tcg_unit *u,
     u->ram_page[1] = two ? f->page[1].ram_page : UINT64_MAX;
     u->exec_id[0] = f->id[0];
     u->exec_id[1] = two ? f->id[1] : 0;
+    u->dead = tc->one_insn; /* run once, never found again */
 }
 
 /* Decode at most MAX instructions. 0, or a negative errno. */
@@ -143,7 +144,7 @@ static int attempt(struct tcg_cpu *tc, struct fetch *f, uint32_t max,
     if (made)
         return made;
     cache_note(tc, u);
-    log_unit(tc, u);
+    log_unit(tc, u, fetch_code, f);
     tc->n_units++;
     tc->n_insns += u->n_insns;
     if (!tc->one_insn && !cache_add(tc, u, f->version))

@@ -29,19 +29,21 @@
 #define PAGE_MASK (PAGE_SIZE - 1)
 
 #define N_MODES 16u
-#define TLB_BITS 11
+#define TLB_BITS 13
 #define TLB_ENTRIES (1u << TLB_BITS)
 #define EXEC_BITS 10
 #define EXEC_ENTRIES (1u << EXEC_BITS)
+#define MAX_FILLED 1024 /* entries emptied one by one */
 #define VICTIMS 8u
 #define LARGE_BITS 4096u
 #define N_SPACES 4u
 #define N_JUMP_CACHES 6u
-#define JUMP_BITS 12
+#define JUMP_BITS 14
 #define JUMP_ENTRIES (1u << JUMP_BITS)
+#define JUMP_FOLD 12 /* index: pc ^ pc >> this */
 #define MAX_OPS 2048u
 #define UNIT_INSNS 48u
-#define HASH_BITS 16
+#define HASH_BITS 19
 #define GRANULE_BITS 6
 
 /* One page as one mode sees it. A tag is the page's address; TAG_NONE() never
@@ -79,7 +81,7 @@ struct tcg_space {
     uint64_t large_seen[N_MODES][LARGE_BITS / 64];
     /* Indexes filled since the last flush of everything; -1: too many. */
     int32_t n_filled[N_MODES];
-    uint16_t filled[N_MODES][128];
+    uint16_t filled[N_MODES][MAX_FILLED];
 };
 
 struct jump_entry {
@@ -112,21 +114,22 @@ struct tcg_link {
 };
 
 struct tcg_unit {
-    struct tcg_unit *next;         /* in its hash chain */
-    struct tcg_unit *page_next[2]; /* in its pages' lists */
+    /* What a lookup reads comes first. */
+    struct tcg_unit *next; /* in its hash chain */
     uint64_t pc;
     uint64_t key;
-    uint64_t ram_page[2]; /* second: UINT64_MAX if it lies in one page */
-    uint64_t granules[2]; /* 64-byte pieces of those pages it was made from */
     uint32_t exec_id[2];
+    _Atomic uint32_t dead;
+    uint32_t dead_stub; /* offset from body of the way to the run loop */
+    uint64_t ram_page[2]; /* second: UINT64_MAX if it lies in one page */
+    uint8_t *body;        /* executable address */
+    struct tcg_unit *page_next[2]; /* in its pages' lists */
+    uint64_t granules[2]; /* 64-byte pieces of those pages it was made from */
     uint32_t n_bytes;
     uint32_t n_insns;
     uint32_t n_sites;
     uint32_t n_links;
     uint32_t code_bytes;
-    uint32_t dead_stub; /* offset from body of the way to the run loop */
-    _Atomic uint32_t dead;
-    uint8_t *body; /* executable address */
     struct tcg_site *sites;
     struct tcg_link *links;
 };
@@ -174,6 +177,7 @@ struct tcg_cpu {
     struct jump_cache *jumps;
     struct jump_cache *jump_caches[N_JUMP_CACHES];
     uint64_t use_counter;
+    struct tn_backing ram; /* the last one found; size 0: none */
     struct tcg_arena arena;
     struct tcg_chunk *chunk;
     struct tn_exception exception;
@@ -205,7 +209,8 @@ enum {
     HOT_JUMPS,    /* current jump cache */
     HOT_RETURN,   /* host address a C function was called from */
     HOT_STACK,    /* stack pointer of the run loop */
-    HOT_LINK,     /* struct tcg_link that left, or 0 */
+    HOT_LEFT,     /* LEAVE_LINK: struct tcg_link that left, LEAVE_DEAD: the
+                     struct tcg_unit; or 0 */
     HOT_RES_ADDR, /* LOAD_EX: reserved address, ~0: none */
     HOT_RES_VALUE,
     HOT_MXCSR, /* two words: store here, load from here */
@@ -233,7 +238,6 @@ enum {
 #define LOG_INT 32u
 #define LOG_STATS 64u
 
-#define SITE_BUCKETS (1u << HASH_BITS)
 
 struct tcg {
     struct tn_host *host;
@@ -252,7 +256,10 @@ struct tcg {
     uint32_t flush_every;
     uint32_t log;
     FILE *log_file;
+    struct tcg_lister *lister;
     FILE *perf_map;
+    bool gdb_symbols;
+    struct tcg_symbols *symbols;
     /* code cache */
     int code_fd;
     uint8_t *code_rw, *code_rx;
@@ -265,7 +272,7 @@ struct tcg {
     struct tcg_page *pages; /* a page of RAM each */
     _Atomic uint8_t *writers; /* 0 none, vCPU index + 1, 255 several */
     uint64_t n_pages;
-    struct tcg_mapping **mappings;
+    _Atomic(struct tcg_mapping *) *mappings;
     uint32_t next_mapping;
     struct tcg_host *codegen; /* the host CPU's part */
     /* exclusive sections */
@@ -354,8 +361,10 @@ __attribute__((noreturn)) void tcg_raise(struct tn_cpu *cpu, const struct tn_exc
 extern const struct tn_cpu_services tcg_services;
 
 /* tcg-tlb.c: spaces and their TLBs. */
-bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t access,
-                   uint32_t mode, struct tcg_place *p, struct tn_exception *e);
+/* What is behind a physical address. */
+const struct tn_backing *tlb_backing(struct tcg_cpu *tc, uint64_t pa);
+bool tlb_translate(struct tcg_cpu *tc, uint64_t va, uint32_t bytes,
+                   uint32_t access, uint32_t mode, struct tcg_place *p, struct tn_exception *e);
 /* The entry for VA, from the victims if need be, or NULL. */
 struct tlb_entry *tlb_lookup(struct tcg_cpu *tc, uint64_t va, bool write,
                              uint32_t mode);
@@ -454,8 +463,23 @@ void host_fp_begin(struct tcg_cpu *tc);
 void host_fp_end(struct tcg_cpu *tc);
 uint32_t host_fp_flags(struct tcg_cpu *tc, bool clear);
 
+/* tcg-list.c */
+void list_init(struct tcg *t); /* after attaching; without it only bytes */
+void list_fini(struct tcg *t);
+void list_guest_insn(struct tcg *t, uint64_t pc, const uint8_t *code,
+                     uint32_t bytes);
+void list_host(struct tcg *t, const uint8_t *code, uint32_t bytes);
+
+/* tcg-gdb.c: property gdb-symbols. */
+void gdb_add(struct tcg *t, const struct tcg_unit *u);
+void gdb_forget(struct tcg *t);
+
 /* tcg-log.c */
-void log_unit(struct tcg_cpu *tc, struct tcg_unit *u);
+/* READ copies guest code: the decoder's own reader. */
+void log_unit(struct tcg_cpu *tc, struct tcg_unit *u,
+              int32_t (*read)(void *opaque, uint64_t va, uint32_t bytes,
+                              void *buffer),
+              void *opaque);
 /* How often what happened on one vCPU. */
 void log_statistics(struct tcg_cpu *tc);
 

@@ -44,16 +44,18 @@ static uint64_t props_uint(struct tn_host *host, const char *name)
 
 static const char *props_string(struct tn_host *host, const char *name)
 {
-    (void)host;
+    const struct frame *f = (const struct frame *)host;
+
     (void)name;
-    return getenv("TCG_TEST_LOG_FILE");
+    return f->log_file;
 }
 
 static uint32_t props_count(struct tn_host *host, const char *name)
 {
-    (void)host;
+    const struct frame *f = (const struct frame *)host;
+
     (void)name;
-    return getenv("TCG_TEST_LOG") ? 2 : 0;
+    return f->log_file ? 3 : 0;
 }
 
 static const char *props_item(struct tn_host *host, const char *name,
@@ -61,7 +63,7 @@ static const char *props_item(struct tn_host *host, const char *name,
 {
     (void)host;
     (void)name;
-    return index ? "host" : "ir";
+    return index == 2 ? "guest" : index ? "host" : "ir";
 }
 
 static void mem_resolve(struct tn_host *host, uint64_t pa,

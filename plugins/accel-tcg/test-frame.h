@@ -68,6 +68,7 @@ struct frame {
     uint32_t n_io;
     /* properties */
     uint64_t max_insns, flush_every;
+    const char *log_file; /* of guest, ir and host code; NULL: no log */
     bool no_chain;
     uint32_t needs_sync;
     uint32_t irq; /* irq_pending's answer */

@@ -7,12 +7,17 @@
  *   03 n  x1 = load64(x2 + n)        start)
  *   04 n  store8(x3) = x4      05 n  exception n
  *   06 n  x0 += n; jump to x5  07 n  halt
+ *   08 n  x1 = load64(x2), reserved
+ *   09 n  x6 = store64(x2) = x4 failed; x7 += x6
  */
 #include "test-frame.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { OP_ADD = 1, OP_JUMP, OP_LOAD, OP_STORE, OP_TRAP, OP_JUMP_REG, OP_HALT };
+enum { OP_ADD = 1, OP_JUMP, OP_LOAD, OP_STORE, OP_TRAP, OP_JUMP_REG, OP_HALT,
+       OP_RESERVE, OP_CONDITIONAL };
 
 #define CODE 0x2000ull
 
@@ -53,6 +58,20 @@ static bool decode_one(struct tn_ir_unit *u, uint64_t pc, uint32_t op,
         a = tn_get(u, TN_I64, REG_INT + 5);
         tn_ir(u, TN_OP_EXIT_REG, TN_VOID, TN_HINT_JUMP, a, 0, 0);
         return true;
+    case OP_RESERVE:
+        a = tn_get(u, TN_I64, REG_INT + 2);
+        b = tn_ir(u, TN_OP_LOAD_EX, TN_I64, 0, a, 0, TN_MO_64);
+        tn_set(u, TN_I64, REG_INT + 1, b);
+        return false;
+    case OP_CONDITIONAL:
+        a = tn_get(u, TN_I64, REG_INT + 2);
+        b = tn_get(u, TN_I64, REG_INT + 4);
+        b = tn_ir(u, TN_OP_STORE_EX, TN_I64, 0, a, b, TN_MO_64);
+        tn_set(u, TN_I64, REG_INT + 6, b);
+        a = tn_get(u, TN_I64, REG_INT + 7);
+        tn_set(u, TN_I64, REG_INT + 7,
+               tn_op2(u, TN_OP_ADD, TN_I64, a, b));
+        return false;
     case OP_HALT:
         tn_exit(u, TN_OP_EXIT_HALT, pc + 2, 0, 0);
         return true;
@@ -358,6 +377,110 @@ static void without_links_the_same_happens(void **state)
     frame_free(f);
 }
 
+/* Twice: the first time through C, then in line. */
+static void a_reservation_holds_until_memory_changes(void **state)
+{
+    struct frame *f = start(false);
+    uint64_t seen;
+
+    (void)state;
+    PUT(f, CODE, "\x8\0\x9\0\x9\0\5\1");     /* the second has none */
+    PUT(f, CODE + 64, "\x8\0\4\0\x9\0\5\1"); /* a store between */
+    f->state->x[2] = 0x5000;
+    f->state->x[3] = 0x5004;
+    for (uint64_t i = 1; i < 4; i++) {
+        f->state->x[4] = i;
+        f->state->x[7] = 0;
+        frame_run(f, CODE);
+        assert_int_equal(f->state->x[7], 1); /* one of two failed */
+        assert_int_equal(f->state->x[6], 1);
+        memcpy(&seen, f->ram + 0x5000, 8);
+        assert_int_equal(seen, i);
+        frame_run(f, CODE + 64);
+        assert_int_equal(f->state->x[6], 1);
+        memcpy(&seen, f->ram + 0x5000, 8);
+        assert_int_equal(seen, i << 32 | i);
+    }
+    frame_free(f);
+}
+
+static bool file_has(const char *path, const char *text)
+{
+    char buffer[65536];
+    FILE *f = fopen(path, "r");
+    size_t n;
+
+    assert_non_null(f);
+    n = fread(buffer, 1, sizeof buffer - 1, f);
+    buffer[n] = 0;
+    fclose(f);
+    return strstr(buffer, text) != NULL;
+}
+
+/* AES_SUB has an integer type and no one to do it; the unit's other
+ * instructions run. */
+static int32_t decode_unknown(struct frame *f, struct tn_decode *d)
+{
+    uint64_t pc = d->pc;
+
+    (void)f;
+    for (uint32_t i = 0; i < d->max_insns; i++, pc += 2) {
+        tn_insn(d->unit, pc, 2);
+        d->unit->n_bytes += 2;
+        add_to_x0(d->unit, 1);
+        if (pc == CODE + 4) {
+            uint32_t v = tn_get(d->unit, TN_I64, REG_INT + 1);
+
+            v = tn_ir(d->unit, TN_OP_AES_SUB, TN_I64, 0, v, 0, 0);
+            tn_set(d->unit, TN_I64, REG_INT + 1, v);
+        }
+    }
+    tn_exit(d->unit, TN_OP_EXIT, pc, TN_HINT_JUMP, 0);
+    return 0;
+}
+
+static void an_operation_nobody_can_do_is_refused(void **state)
+{
+    struct frame *f = frame_new();
+
+    (void)state;
+    f->decode = decode_unknown;
+    frame_start(f);
+    f->state->pc = CODE;
+    f->state->x[1] = 99;
+    assert_int_equal(f->accel->run(f->tcg, f->cpu), TN_RUN_FAILED);
+    assert_int_equal(f->state->x[0], 2);
+    assert_int_equal(f->state->x[1], 99);
+    assert_int_equal(f->state->pc, CODE + 4);
+    frame_free(f);
+}
+
+static void the_log_lists_guest_ir_and_host_code(void **state)
+{
+    char path[] = "/tmp/tenon-test-log-XXXXXX";
+    int fd = mkstemp(path);
+    struct frame *f = frame_new();
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    f->decode = decode;
+    f->log_file = path;
+    frame_start(f);
+    PUT(f, CODE, "\1\5\5\1");
+    frame_run(f, CODE);
+    assert_true(file_has(path, "unit 0x2000 key 0x0: 2 instructions"));
+    assert_true(file_has(path, "2000: 01 05"));
+    assert_true(file_has(path, "2002: 05 01"));
+    assert_true(file_has(path, "EXIT_TRAP"));
+    assert_true(file_has(path, ": 41 83 ")); /* the poll: cmp [r14-128], 0 */
+#ifdef HAVE_CAPSTONE
+    assert_true(file_has(path, "cmp dword ptr [r14"));
+#endif
+    frame_free(f);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +497,9 @@ int main(void)
         cmocka_unit_test(a_fetch_fault_is_an_exception_at_its_address),
         cmocka_unit_test(halting_ends_with_an_interrupt),
         cmocka_unit_test(without_links_the_same_happens),
+        cmocka_unit_test(a_reservation_holds_until_memory_changes),
+        cmocka_unit_test(an_operation_nobody_can_do_is_refused),
+        cmocka_unit_test(the_log_lists_guest_ir_and_host_code),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,7 +168,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(ecam_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, ecam_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(5), .flags = TN_COMPONENT_MULTI_SLOT,
+    .info = {TN_COMPONENT_INFO_DEVICE(5),
+             .flags = TN_COMPONENT_MULTI_SLOT | TN_COMPONENT_SAVES,
              .id = "pci-ecam", .provides = "pci",
              .summary = "PCI host bridge (pci-host-ecam-generic)"},
     .properties =

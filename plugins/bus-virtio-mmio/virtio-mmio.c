@@ -476,7 +476,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(mmio_info, 0) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, mmio_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(0), .id = "virtio-mmio",
+    .info = {TN_COMPONENT_INFO_DEVICE(0),
+             .flags = TN_COMPONENT_SAVES, .id = "virtio-mmio",
              .provides = "virtio",
              .summary = "memory-mapped slot for one virtio device"},
 };

@@ -236,7 +236,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(vp_info, 1) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, vp_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(1), .id = "virtio-pci", .bus = "pci",
+    .info = {TN_COMPONENT_INFO_DEVICE(1),
+             .flags = TN_COMPONENT_SAVES, .id = "virtio-pci", .bus = "pci",
              .provides = "virtio",
              .summary = "PCI function that carries one virtio device"},
     .properties = {{.name = "vectors",

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -141,12 +140,4 @@ int32_t socket_connect(struct socket_char *s, struct tn_error *error)
         close(fd);
     return tn_fail(s->host, error, -number, "cannot connect to %s: %s",
                    s->text, strerror(number));
-}
-
-void socket_wait_for(int fd)
-{
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-
-    while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
-        ;
 }

@@ -177,11 +177,20 @@ static int32_t start_server(struct socket_char *s, struct tn_error *error)
                                       accept_ready, s);
     if (!s->watch)
         return -ENOMEM;
-    if (!s->wait)
+    return 0;
+}
+
+/* The first connection is waited for, and those after it are not. */
+static int32_t socket_start(void *self, struct tn_error *error)
+{
+    struct socket_char *s = self;
+
+    if (!s->server || !s->wait)
         return 0;
-    tn_logf(s->host, TN_LOG_INFO, "waiting for a connection to %s", s->text);
-    socket_wait_for(s->listener);
-    accept_ready(s, 0);
+    if (s->channel.fd < 0)
+        return tn_fail(s->host, error, -EAGAIN,
+                       "waiting for a connection to %s", s->text);
+    s->wait = 0;
     return 0;
 }
 
@@ -236,6 +245,7 @@ static const struct tn_component_ops socket_ops = {
     .configure = socket_configure,
     .realize = socket_realize,
     .unrealize = socket_unrealize,
+    .start = socket_start,
     .get_interface = socket_get_interface,
 };
 

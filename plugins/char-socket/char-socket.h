@@ -37,7 +37,5 @@ int32_t socket_resolve(struct socket_char *s, struct tn_error *error);
 int32_t socket_listen(struct socket_char *s, struct tn_error *error);
 /* A connected descriptor, or a negative errno. */
 int32_t socket_connect(struct socket_char *s, struct tn_error *error);
-/* Until FD can be read. */
-void socket_wait_for(int fd);
 
 #endif

@@ -5,18 +5,15 @@
  * back as it was on every way out, a fatal signal's included.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "tenon/char.h"
 #include "tenon/loop.h"
 #include "tenon/tree.h"
+#include "terminal.h"
 
 struct stdio {
     struct tn_host *host;
@@ -30,81 +27,7 @@ struct stdio {
     uint32_t raw;
     uint32_t signals;
     uint32_t escaped; /* the escape key was the last one */
-    int32_t in_flags, out_flags; /* of the descriptors, -1: unchanged */
 };
-
-/*
- * The terminal belongs to the process, so what is needed to give it back in a
- * signal handler cannot be an instance's. `owner` makes sure that one instance
- * at a time has it.
- */
-static struct {
-    _Atomic(struct stdio *) owner;
-    struct termios saved;
-    atomic_int changed;
-} terminal;
-
-static const int fatal_signals[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL,
-                                    SIGSEGV, SIGQUIT, SIGHUP};
-#define N_FATAL (sizeof fatal_signals / sizeof *fatal_signals)
-static struct sigaction previous[N_FATAL];
-
-/* Async-signal-safe. */
-static void restore_terminal(void)
-{
-    if (atomic_exchange(&terminal.changed, 0))
-        tcsetattr(STDIN_FILENO, TCSANOW, &terminal.saved);
-}
-
-/* Give the terminal back, then die (or go on) as without us. */
-static void on_fatal_signal(int number)
-{
-    restore_terminal();
-    for (size_t i = 0; i < N_FATAL; i++)
-        if (fatal_signals[i] == number)
-            sigaction(number, &previous[i], NULL);
-    raise(number);
-}
-
-static void catch_fatal_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_fatal_signal};
-
-    for (size_t i = 0; i < N_FATAL; i++)
-        sigaction(fatal_signals[i], &action, &previous[i]);
-}
-
-static void release_fatal_signals(void)
-{
-    struct sigaction now;
-
-    for (size_t i = 0; i < N_FATAL; i++)
-        if (sigaction(fatal_signals[i], NULL, &now) == 0 &&
-            now.sa_handler == on_fatal_signal)
-            sigaction(fatal_signals[i], &previous[i], NULL);
-}
-
-static void enter_raw_mode(struct stdio *s)
-{
-    struct termios raw;
-
-    if (!s->raw || !isatty(STDIN_FILENO) ||
-        tcgetattr(STDIN_FILENO, &terminal.saved) < 0)
-        return;
-    raw = terminal.saved;
-    raw.c_iflag &= (tcflag_t) ~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR |
-                                IGNCR | ICRNL | IXON);
-    raw.c_lflag &= (tcflag_t) ~(ECHO | ECHONL | ICANON | IEXTEN);
-    if (!s->signals)
-        raw.c_lflag &= (tcflag_t)~ISIG;
-    raw.c_cflag &= (tcflag_t) ~(CSIZE | PARENB);
-    raw.c_cflag |= CS8;
-    raw.c_cc[VMIN] = 1;
-    raw.c_cc[VTIME] = 0;
-    atomic_store(&terminal.changed, 1);
-    if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
-        atomic_store(&terminal.changed, 0);
-}
 
 /* ---- input ---- */
 
@@ -204,7 +127,7 @@ static void input_ready(void *opaque, uint32_t events)
         s->sink->event(s->sink_opaque, TN_CHAR_CLOSED);
         return;
     }
-    room = atomic_load(&terminal.changed) ? filter(s, data, (uint32_t)n)
+    room = terminal_is_raw() ? filter(s, data, (uint32_t)n)
                                           : (uint32_t)n;
     if (room > 0)
         s->sink->receive(s->sink_opaque, data, room);
@@ -310,7 +233,6 @@ static int32_t stdio_create(struct tn_host *host, void **self)
     if (!s)
         return -ENOMEM;
     s->host = host;
-    s->in_flags = s->out_flags = -1;
     *self = s;
     return 0;
 }
@@ -337,33 +259,21 @@ static int32_t stdio_configure(void *self, struct tn_error *error)
     return 0;
 }
 
-static int32_t set_nonblocking(int fd)
-{
-    int32_t flags = fcntl(fd, F_GETFL);
-
-    if (flags >= 0)
-        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-    return flags;
-}
-
 static int32_t stdio_realize(void *self, struct tn_error *error)
 {
     struct stdio *s = self;
-    struct stdio *none = NULL;
 
     s->loop = tn_service(s->host, TN_HOST_LOOP);
     s->tree = tn_service(s->host, TN_HOST_TREE);
     if (!s->loop || !s->tree)
         return tn_fail(s->host, error, -ENOSYS, "the host lacks a service");
-    if (!atomic_compare_exchange_strong(&terminal.owner, &none, s))
+    if (terminal_take(s))
         return tn_fail(s->host, error, -EBUSY,
                        "the terminal is in use by another machine or device");
-    s->in_flags = set_nonblocking(STDIN_FILENO);
-    s->out_flags = set_nonblocking(STDOUT_FILENO);
     s->task = s->loop->new_task(s->host, read_file, s);
     s->input = s->loop->watch(s->host, STDIN_FILENO, 0, input_ready, s);
-    catch_fatal_signals();
-    enter_raw_mode(s);
+    if (s->raw)
+        terminal_make_raw(s->signals);
     return 0;
 }
 
@@ -371,20 +281,14 @@ static void stdio_unrealize(void *self)
 {
     struct stdio *s = self;
 
-    restore_terminal();
-    release_fatal_signals();
     if (s->input)
         s->loop->unwatch(s->host, s->input);
     if (s->output)
         s->loop->unwatch(s->host, s->output);
     s->loop->free_task(s->host, s->task);
-    if (s->in_flags >= 0)
-        fcntl(STDIN_FILENO, F_SETFL, s->in_flags);
-    if (s->out_flags >= 0)
-        fcntl(STDOUT_FILENO, F_SETFL, s->out_flags);
     s->input = s->output = NULL;
     s->task = NULL;
-    atomic_store(&terminal.owner, NULL);
+    terminal_give_back(s);
 }
 
 static const void *stdio_get_interface(void *self, const char *id)

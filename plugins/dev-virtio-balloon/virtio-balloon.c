@@ -382,7 +382,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(balloon_info, 4) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, balloon_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(4), .flags = TN_COMPONENT_PARENT_LOCK,
+    .info = {TN_COMPONENT_INFO_DEVICE(4),
+             .flags = TN_COMPONENT_PARENT_LOCK | TN_COMPONENT_SAVES,
              .id = "virtio-balloon", .bus = "virtio",
              .summary = "takes memory from the guest and gives it back"},
     .properties =

@@ -199,7 +199,9 @@ static void blk_notify(void *self, uint32_t queue)
     flush_queues(blk);
 }
 
-/* Requests under way finish; the transport drops them then. */
+/* A driver that thinks the device reset uses its buffers for other things,
+ * and the one of virtio-mmio is not told to wait (section 4.2.2): what is
+ * under way must end first. The transport drops it. */
 static void blk_device_reset(void *self)
 {
     struct blk *blk = self;
@@ -207,6 +209,8 @@ static void blk_device_reset(void *self)
     blk->features = 0;
     set_writeback(blk, blk->default_writeback);
     memset(blk->unflushed, 0, sizeof blk->unflushed);
+    if (blk->in_flight)
+        blk->blocks->drain(blk->host, blk->disk);
 }
 
 static const struct tn_virtio_device device = {
@@ -400,7 +404,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(blk_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, blk_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(5), .flags = TN_COMPONENT_PARENT_LOCK,
+    .info = {TN_COMPONENT_INFO_DEVICE(5),
+             .flags = TN_COMPONENT_PARENT_LOCK | TN_COMPONENT_SAVES,
              .id = "virtio-blk", .bus = "virtio", .summary = "disk"},
     .properties = {{.name = "serial",
                     .type = TN_PROP_STRING,

@@ -272,7 +272,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(console_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, console_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(5), .flags = TN_COMPONENT_PARENT_LOCK,
+    .info = {TN_COMPONENT_INFO_DEVICE(5),
+             .flags = TN_COMPONENT_PARENT_LOCK | TN_COMPONENT_SAVES,
              .id = "virtio-console", .bus = "virtio",
              .summary = "console and serial ports"},
     .properties = {{.name = "chardev",

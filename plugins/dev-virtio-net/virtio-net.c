@@ -428,7 +428,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(net_info, 4) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, net_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(4), .flags = TN_COMPONENT_PARENT_LOCK,
+    .info = {TN_COMPONENT_INFO_DEVICE(4),
+             .flags = TN_COMPONENT_PARENT_LOCK | TN_COMPONENT_SAVES,
              .id = "virtio-net", .bus = "virtio",
              .summary = "network interface"},
     .properties =

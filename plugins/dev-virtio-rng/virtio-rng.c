@@ -214,7 +214,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 
 TN_COMPONENT_INFO(rng_info, 1) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, rng_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(1), .flags = TN_COMPONENT_PARENT_LOCK,
+    .info = {TN_COMPONENT_INFO_DEVICE(1),
+             .flags = TN_COMPONENT_PARENT_LOCK | TN_COMPONENT_SAVES,
              .id = "virtio-rng", .bus = "virtio",
              .summary = "gives the guest random bytes of the host"},
     .properties = {{.name = "rate",

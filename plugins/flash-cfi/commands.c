@@ -145,6 +145,8 @@ static uint64_t flash_read(void *opaque, uint64_t offset, uint32_t size)
         value = on_both(query(f, offset / BUS_BYTES));
         break;
     default:
+        if (f->blank)
+            return UINT64_MAX;
         memcpy(&value, f->bytes + offset, size);
         return value;
     }
@@ -153,8 +155,17 @@ static uint64_t flash_read(void *opaque, uint64_t offset, uint32_t size)
 
 void flash_apply_mode(struct flash *f)
 {
-    f->memory->set_rom_readable(f->host, f->region,
-                                f->mode == ARRAY && f->expect == COMMAND);
+    f->memory->set_rom_readable(
+        f->host, f->region,
+        f->mode == ARRAY && f->expect == COMMAND && !f->blank);
+}
+
+void flash_fill(struct flash *f)
+{
+    if (!f->blank)
+        return;
+    memset(f->bytes, 0xff, f->size);
+    f->blank = 0;
 }
 
 void flash_reset_commands(struct flash *f)
@@ -188,6 +199,7 @@ static void program(struct flash *f, uint64_t offset, uint64_t value,
         f->status |= STATUS_PROGRAM_ERROR | STATUS_LOCKED;
         return;
     }
+    flash_fill(f);
     for (uint32_t i = 0; i < size; i++)
         f->bytes[offset + i] &= (uint8_t)(value >> 8 * i);
     changed(f, offset, size);
@@ -201,6 +213,7 @@ static void erase(struct flash *f, uint64_t offset)
         f->status |= STATUS_ERASE_ERROR | STATUS_LOCKED;
         return;
     }
+    flash_fill(f);
     memset(f->bytes + start, 0xff, f->sector);
     changed(f, start, f->sector);
 }

@@ -67,6 +67,7 @@ static const struct tn_fdt_node flash_fdt = {
 /* ---- saved state: the content is RAM, saved with the rest of it ---- */
 
 static const struct tn_field flash_fields[] = {
+    TN_FIELD(TN_FIELD_UINT, struct flash, blank, 1),
     TN_FIELD(TN_FIELD_UINT, struct flash, mode, 1),
     TN_FIELD(TN_FIELD_UINT, struct flash, expect, 1),
     TN_FIELD(TN_FIELD_UINT, struct flash, status, 1),
@@ -164,7 +165,7 @@ static int32_t flash_realize(void *self, struct tn_error *error)
     if (!f->region)
         return -ENOMEM;
     f->bytes = bytes;
-    memset(f->bytes, 0xff, f->size);
+    f->blank = 1;
     f->write_back = f->loop->new_task(f->host, write_back, f);
     if (!f->write_back)
         rc = -ENOMEM;
@@ -225,7 +226,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 #define PROPERTIES 4
 TN_COMPONENT_INFO(flash_info, PROPERTIES) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, flash_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES), .id = "flash-cfi",
+    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES),
+             .flags = TN_COMPONENT_SAVES, .id = "flash-cfi",
              .summary = "NOR flash, two 16-bit chips, Intel command set"},
     .properties =
         {

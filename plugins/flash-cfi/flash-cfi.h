@@ -28,6 +28,8 @@ struct flash {
     uint64_t size;
     uint32_t sector; /* of the bank */
     uint32_t read_only;
+    /* Every bit is set and BYTES are not: blank flash takes no memory. */
+    uint32_t blank;
 
     /* What a read gives, and what the next write is. */
     uint32_t mode;
@@ -42,6 +44,7 @@ struct flash {
 
     /* The file behind it. */
     int fd;           /* -1: none */
+    uint64_t image_bytes; /* of the file, as far as it is known to be sound */
     uint8_t *dirty;   /* one a page, atomic */
     uint32_t writing; /* a worker is at it, atomic */
     struct tn_task *write_back;
@@ -52,6 +55,8 @@ extern const struct tn_region_ops flash_region;
 void flash_reset_commands(struct flash *f);
 /* Reads go to the bytes or to the commands, as the mode says. */
 void flash_apply_mode(struct flash *f);
+/* Before BYTES are used: they are what they should be from now on. */
+void flash_fill(struct flash *f);
 int flash_commands_sound(const struct flash *f);
 
 /* image-file.c */

@@ -16,6 +16,9 @@ static int32_t read_image(struct flash *f)
 {
     uint64_t done = 0;
 
+    if (!f->image_bytes)
+        return 0; /* blank */
+
     while (done < f->size) {
         ssize_t n = pread(f->fd, f->bytes + done, f->size - done, (off_t)done);
 
@@ -27,6 +30,8 @@ static int32_t read_image(struct flash *f)
             break;
         done += (uint64_t)n;
     }
+    memset(f->bytes + done, 0xff, f->size - done);
+    f->blank = 0;
     return 0;
 }
 
@@ -45,6 +50,7 @@ int32_t image_open(struct flash *f, const char *path, struct tn_error *error)
         return tn_fail(f->host, error, -EINVAL,
                        "%s: not a file of at most %llu bytes", path,
                        (unsigned long long)f->size);
+    f->image_bytes = (uint64_t)info.st_size;
     rc = read_image(f);
     if (rc)
         return tn_fail(f->host, error, rc, "%s: %s", path, strerror(-rc));
@@ -55,6 +61,10 @@ void image_changed(struct flash *f, uint64_t offset, uint64_t bytes)
 {
     if (f->fd < 0)
         return;
+    /* Bytes past the end of a shorter file must not become zero. */
+    for (uint64_t at = f->image_bytes; at < f->size; at += PAGE)
+        __atomic_store_n(&f->dirty[at / PAGE], 1, __ATOMIC_SEQ_CST);
+    f->image_bytes = f->size;
     for (uint64_t page = offset / PAGE; page <= (offset + bytes - 1) / PAGE;
          page++)
         __atomic_store_n(&f->dirty[page], 1, __ATOMIC_SEQ_CST);

@@ -43,8 +43,8 @@ static void extended_extent(const struct qcow2 *q, const struct l2_entry *l2,
 static void cluster_extent(const struct qcow2 *q, const struct l2_entry *l2,
                            uint64_t offset, struct tn_extent *e)
 {
-    uint64_t inside = offset & (q->cluster - 1);
-    uint64_t host = l2->entry & OFFSET_MASK;
+    uint64_t inside = offset & (q->cluster - 1), host;
+    int space = qcow2_has_space(q, l2, &host);
 
     *e = (struct tn_extent){.kind = TN_EXTENT_UNALLOCATED, .offset = offset,
                             .bytes = q->cluster - inside};
@@ -56,24 +56,31 @@ static void cluster_extent(const struct qcow2 *q, const struct l2_entry *l2,
         extended_extent(q, l2, inside, e);
     else if (q->version >= 3 && l2->entry & ENTRY_ZERO)
         e->kind = TN_EXTENT_ZERO;
-    else if (host)
+    else if (space)
         e->kind = TN_EXTENT_DATA;
+    e->file = q->data_file;
     e->at = host + inside;
-    if (e->kind == TN_EXTENT_ZERO && host)
+    if (e->kind == TN_EXTENT_ZERO && space)
         e->flags = TN_EXTENT_RESERVED;
-    if (e->kind == TN_EXTENT_DATA && l2->entry & ENTRY_COPIED)
+    if (e->kind != TN_EXTENT_DATA)
+        return;
+    if (l2->entry & ENTRY_COPIED && !q->viewing)
         e->flags = TN_EXTENT_WRITABLE;
+    if (q->crypt_method)
+        e->flags |= TN_EXTENT_ENCRYPTED;
 }
 
 static int32_t check_entry(struct qcow2 *q, const struct l2_entry *l2,
                            uint64_t offset)
 {
-    uint64_t host = l2->entry & OFFSET_MASK;
+    uint64_t host, guest = offset & ~(q->cluster - 1);
+    int space = qcow2_has_space(q, l2, &host);
+    int fits = !q->data_file || !space || host == guest;
 
-    if (l2->entry & ENTRY_COMPRESSED ||
-        (host % q->cluster == 0 &&
-         !(qcow2_is_extended(q) && (uint32_t)l2->bitmap && !host) &&
-         !((uint32_t)l2->bitmap & l2->bitmap >> 32)))
+    if (l2->entry & ENTRY_COMPRESSED ? !q->data_file && !q->crypt_method
+                                     : host % q->cluster == 0 && fits &&
+            !(qcow2_is_extended(q) && (uint32_t)l2->bitmap && !space) &&
+            !((uint32_t)l2->bitmap & l2->bitmap >> 32))
         return 0;
     tn_logf(q->host, TN_LOG_ERROR,
             "the L2 entry of guest offset %#llx is damaged",

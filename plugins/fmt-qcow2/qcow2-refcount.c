@@ -37,7 +37,7 @@ static uint32_t count_shift(const struct qcow2 *q, uint64_t cluster)
     return q->refcount_order < 3 ? (uint32_t)(cluster * bits & 7) : 0;
 }
 
-static uint64_t count_mask(const struct qcow2 *q)
+uint64_t qcow2_refcount_max(const struct qcow2 *q)
 {
     return q->refcount_order == 6 ? ~0ull
                                   : (1ull << (1u << q->refcount_order)) - 1;
@@ -50,7 +50,7 @@ static uint64_t read_count(const struct qcow2 *q, uint64_t cluster,
 
     for (uint32_t i = 0; i < count_bytes(q); i++)
         v = v << 8 | p[i];
-    return v >> count_shift(q, cluster) & count_mask(q);
+    return v >> count_shift(q, cluster) & qcow2_refcount_max(q);
 }
 
 static void write_count(const struct qcow2 *q, uint64_t cluster, uint8_t *p,
@@ -59,11 +59,17 @@ static void write_count(const struct qcow2 *q, uint64_t cluster, uint8_t *p,
     uint32_t n = count_bytes(q), shift = count_shift(q, cluster);
 
     if (q->refcount_order < 3) {
-        *p = (uint8_t)((*p & ~(count_mask(q) << shift)) | count << shift);
+        *p = (uint8_t)((*p & ~(qcow2_refcount_max(q) << shift)) | count << shift);
         return;
     }
     for (uint32_t i = 0; i < n; i++)
         p[i] = (uint8_t)(count >> 8 * (n - 1 - i));
+}
+
+void qcow2_count_put(const struct qcow2 *q, uint8_t *block, uint64_t index,
+                     uint64_t count)
+{
+    write_count(q, index, block + (index << q->refcount_order >> 3), count);
 }
 
 int32_t qcow2_refcount_get(struct qcow2 *q, uint64_t cluster,
@@ -97,7 +103,7 @@ int32_t qcow2_refcount_add(struct qcow2 *q, uint64_t cluster, int64_t delta)
     __builtin_memcpy(bytes, p, count_bytes(q));
     count = read_count(q, cluster, bytes);
     if ((delta < 0 && count < (uint64_t)-delta) ||
-        (delta > 0 && count > count_mask(q) - (uint64_t)delta)) {
+        (delta > 0 && count > qcow2_refcount_max(q) - (uint64_t)delta)) {
         tn_logf(q->host, TN_LOG_ERROR,
                 "the reference count of the cluster at offset %#llx is wrong",
                 (unsigned long long)(cluster << q->cluster_bits));
@@ -108,6 +114,8 @@ int32_t qcow2_refcount_add(struct qcow2 *q, uint64_t cluster, int64_t delta)
     rc = q->image->write(q->host, 0, place, count_bytes(q), bytes);
     if (rc == 0 && count == 0 && cluster < q->free_hint)
         q->free_hint = cluster;
+    if (rc == 0 && count == 0 && cluster == q->packing >> q->cluster_bits)
+        q->packing = 0;
     return rc;
 }
 
@@ -136,27 +144,31 @@ static int32_t table_units_before(struct qcow2 *q, uint64_t block,
 
 /* CLUSTER, which is free, becomes the block that counts itself and those
  * around it. */
-static int32_t make_block(struct qcow2 *q, uint64_t cluster)
+int32_t qcow2_make_block(struct qcow2 *q, uint64_t cluster)
 {
     uint64_t block = block_of(q, cluster);
     uint64_t offset = cluster << q->cluster_bits;
     uint64_t entry = q->refcount_table_offset + block * 8;
     uint8_t bytes[8];
     const void *p;
-    int32_t rc;
+    int32_t rc = 0;
 
     if (block >= q->refcount_table_entries) {
         tn_logf(q->host, TN_LOG_GUEST, /* as often as a guest likes */
                 "the image file is as large as its refcount table allows");
         return -ENOSPC;
     }
-    rc = q->image->read(q->host, 0, entry, 8, &p);
+    if (block < q->refcount_table_written)
+        rc = q->image->read(q->host, 0, entry, 8, &p);
     if (rc == 0)
         rc = zero_cluster(q, offset);
     if (rc < 0)
         return rc;
     q->refcount_table[block] = offset;
     rc = qcow2_refcount_add(q, cluster, 1);
+    /* A table that is being made is written as a whole. */
+    if (block >= q->refcount_table_written)
+        return rc;
     for (uint64_t i = 0; rc == 0 && i < q->cluster; i += METADATA_UNIT)
         rc = q->image->order(q->host, 0, offset + i, 0, entry);
     if (rc == 0) {
@@ -176,7 +188,7 @@ static int32_t find_free(struct qcow2 *q, uint64_t *cluster)
 
     for (;; ++*cluster) {
         if (!qcow2_refcount_place(q, *cluster)) {
-            rc = make_block(q, *cluster);
+            rc = qcow2_make_block(q, *cluster);
             if (rc < 0)
                 return rc;
             continue;
@@ -220,6 +232,24 @@ int32_t qcow2_take(struct qcow2 *q, uint32_t n, uint64_t *cluster,
     return 0;
 }
 
+/* With lazy refcounts only the dirty bit has to be there first. */
+static int32_t mark_dirty(struct qcow2 *q, uint64_t then)
+{
+    uint8_t bytes[8];
+    const void *p;
+    int32_t rc = q->image->read(q->host, 0, H_INCOMPATIBLE, 8, &p);
+
+    if (rc == 0 && !q->marked_dirty) {
+        put_be64(bytes, q->incompatible | INCOMPAT_DIRTY);
+        rc = q->image->write(q->host, 0, H_INCOMPATIBLE, 8, bytes);
+        if (rc < 0)
+            return rc;
+        q->incompatible |= INCOMPAT_DIRTY;
+        q->marked_dirty = 1;
+    }
+    return rc == 0 ? q->image->order(q->host, 0, 0, 0, then) : rc;
+}
+
 int32_t qcow2_refcounts_before(struct qcow2 *q, uint64_t cluster, uint32_t n,
                                uint64_t then)
 {
@@ -228,6 +258,8 @@ int32_t qcow2_refcounts_before(struct qcow2 *q, uint64_t cluster, uint32_t n,
     uint64_t last = UINT64_MAX;
     int32_t rc = 0;
 
+    if (q->lazy)
+        return mark_dirty(q, then);
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
         uint64_t place = qcow2_refcount_place(q, cluster + i);
 
@@ -240,104 +272,5 @@ int32_t qcow2_refcounts_before(struct qcow2 *q, uint64_t cluster, uint32_t n,
         if (rc == 0)
             rc = q->image->order(q->host, 0, place, 0, then);
     }
-    return rc;
-}
-
-/* ---- the table itself ---- */
-
-/* Clusters of data, L2 tables, refcount blocks and slack that a file for
- * BYTES of guest data can have. */
-static uint64_t entries_wanted(const struct qcow2 *q, uint64_t bytes)
-{
-    uint64_t clusters = (bytes >> q->cluster_bits) + 1;
-    uint64_t tables = (clusters >> q->l2_bits) + 1;
-    uint64_t all = clusters + tables + (q->l1_entries * 8ull >> q->cluster_bits);
-
-    all += (all >> q->refcount_block_bits) + 1;
-    all += all / 4 + 64;
-    return (all >> q->refcount_block_bits) + 1;
-}
-
-static int32_t write_new_table(struct qcow2 *q, uint64_t offset,
-                               uint64_t *table, uint64_t entries)
-{
-    uint8_t header[12];
-    int32_t rc;
-
-    for (uint64_t i = 0; i < entries; i++)
-        put_be64(&table[i], i < q->refcount_table_entries
-                                ? q->refcount_table[i]
-                                : 0);
-    rc = q->image->pwrite(q->host, 0, offset, table, entries * 8);
-    if (rc == 0)
-        rc = q->image->flush(q->host);
-    if (rc < 0)
-        return rc;
-    put_be64(header, offset);
-    put_be32(header + 8, (uint32_t)(entries * 8 >> q->cluster_bits));
-    rc = q->image->pwrite(q->host, 0, 48, header, sizeof header);
-    return rc == 0 ? q->image->flush(q->host) : rc;
-}
-
-/* N clusters in a row at the end of the file, each counted. */
-static int32_t take_at_end(struct qcow2 *q, uint64_t n, uint64_t *cluster)
-{
-    uint64_t end =
-        (q->image->length(q->host, 0) + q->cluster - 1) >> q->cluster_bits;
-    int32_t rc = 0;
-
-    if (block_of(q, end + n + 1) >= q->refcount_table_entries)
-        return -ENOSPC;
-    for (uint64_t i = 0; rc == 0 && i <= n; i++)
-        if (!qcow2_refcount_place(q, end + i)) {
-            rc = make_block(q, end + i);
-            end += i + 1; /* the row starts behind the new block */
-            i = UINT64_MAX;
-        }
-    for (uint64_t i = 0; rc == 0 && i < n; i++)
-        rc = qcow2_refcount_add(q, end + i, 1);
-    *cluster = end;
-    return rc;
-}
-
-int32_t qcow2_refcount_table_fit(struct qcow2 *q, uint64_t bytes,
-                                 struct tn_error *error)
-{
-    uint64_t entries = entries_wanted(q, bytes), clusters, first;
-    uint64_t old = q->refcount_table_offset >> q->cluster_bits;
-    uint64_t n_old = q->refcount_table_entries * 8ull >> q->cluster_bits;
-    uint64_t *table, *swapped;
-    int32_t rc;
-
-    if (entries <= q->refcount_table_entries)
-        return 0;
-    clusters = (entries * 8 + q->cluster - 1) >> q->cluster_bits;
-    entries = clusters << q->cluster_bits >> 3;
-    if (entries * 8 > MAX_REFCOUNT_TABLE_BYTES)
-        return 0; /* as much as it has must do */
-    rc = take_at_end(q, clusters, &first);
-    if (rc == -ENOSPC)
-        return tn_fail(q->host, error, -ENOSPC,
-                       "the refcount table is full and cannot grow");
-    table = q->image->allocate(q->host, entries * 8);
-    swapped = q->image->allocate(q->host, entries * 8);
-    if (rc == 0 && (!table || !swapped))
-        rc = -ENOMEM;
-    if (rc == 0)
-        rc = q->image->flush(q->host);
-    if (rc == 0)
-        rc = write_new_table(q, first << q->cluster_bits, swapped, entries);
-    q->image->free(q->host, swapped);
-    if (rc < 0) {
-        q->image->free(q->host, table);
-        return tn_fail(q->host, error, rc, "cannot enlarge the refcount table");
-    }
-    __builtin_memcpy(table, q->refcount_table, q->refcount_table_entries * 8);
-    q->image->free(q->host, q->refcount_table);
-    q->refcount_table = table;
-    q->refcount_table_entries = (uint32_t)entries;
-    q->refcount_table_offset = first << q->cluster_bits;
-    for (uint64_t i = 0; rc == 0 && i < n_old; i++)
-        rc = qcow2_refcount_add(q, old + i, -1);
     return rc;
 }

@@ -4,31 +4,6 @@
 
 #include <errno.h>
 
-static int32_t read_table(struct qcow2 *q, uint64_t offset, uint64_t entries,
-                          uint64_t **table, const char *what,
-                          struct tn_error *error)
-{
-    uint64_t length = q->image->length(q->host, 0);
-    int32_t rc;
-
-    if (offset % q->cluster || offset > length ||
-        (entries && entries * 8 > length - offset))
-        return tn_fail(q->host, error, -EINVAL,
-                       "the %s at offset %#llx is not inside the file", what,
-                       (unsigned long long)offset);
-    *table = q->image->allocate(q->host, entries ? entries * 8 : 8);
-    if (!*table)
-        return tn_fail(q->host, error, -ENOMEM, "no memory for the %s", what);
-    rc = q->image->pread(q->host, 0, offset, *table, entries * 8);
-    if (rc < 0)
-        return tn_fail(q->host, error, rc,
-                       "the %s at offset %#llx cannot be read", what,
-                       (unsigned long long)offset);
-    for (uint64_t i = 0; i < entries; i++)
-        (*table)[i] = get_be64(&(*table)[i]);
-    return 0;
-}
-
 /* No entry may point past the end of what a file can have, or be unaligned. */
 static int32_t check_entries(struct qcow2 *q, const uint64_t *table,
                              uint64_t entries, const char *what,
@@ -42,19 +17,36 @@ static int32_t check_entries(struct qcow2 *q, const uint64_t *table,
     return 0;
 }
 
-int32_t qcow2_read_tables(struct qcow2 *q, struct tn_error *error)
+static int32_t read_refcount_table(struct qcow2 *q, struct tn_error *error)
 {
-    int32_t rc = read_table(q, q->l1_offset, q->l1_entries, &q->l1, "L1 table",
-                            error);
+    int32_t rc = qcow2_read_l1(q, q->refcount_table_offset,
+                               q->refcount_table_entries, &q->refcount_table,
+                               "refcount table", error);
 
-    if (rc == 0)
-        rc = check_entries(q, q->l1, q->l1_entries, "L1 table", error);
-    if (rc == 0)
-        rc = read_table(q, q->refcount_table_offset, q->refcount_table_entries,
-                        &q->refcount_table, "refcount table", error);
     if (rc == 0)
         rc = check_entries(q, q->refcount_table, q->refcount_table_entries,
                            "refcount table", error);
+    return rc;
+}
+
+int32_t qcow2_read_tables(struct qcow2 *q, uint32_t flags,
+                          struct tn_error *error)
+{
+    int32_t rc = qcow2_read_l1(q, q->l1_offset, q->l1_entries, &q->l1,
+                               "L1 table", error);
+
+    /* check() mends what follows. */
+    if (rc == 0 && !(flags & TN_IMAGE_CHECK))
+        rc = check_entries(q, q->l1, q->l1_entries, "L1 table", error);
+    if (rc < 0)
+        return rc;
+    rc = q->refcounts_lost ? -EINVAL : read_refcount_table(q, error);
+    if (rc < 0 && rc != -ENOMEM && flags & TN_IMAGE_CHECK) {
+        q->refcounts_lost = 1;
+        q->refcount_table_entries = 0;
+        rc = 0;
+    }
+    q->refcount_table_written = q->refcount_table_entries;
     return rc;
 }
 

@@ -9,6 +9,9 @@
 
 #include <errno.h>
 
+/* TN_CHANGE_FORGET of newer hosts: what is below is seen again. */
+#define CHANGE_FORGET 4u
+
 #define MAX_RUN 64u /* clusters an allocation covers at most */
 
 /* tn_allocation.plugin[] */
@@ -21,15 +24,6 @@ static uint64_t sub_bytes(const struct qcow2 *q)
     return qcow2_is_extended(q) ? q->cluster / SUBCLUSTERS : q->cluster;
 }
 
-/* The cluster's own space that a zero or absent part of it can be written
- * to, or 0. */
-static uint64_t own_space(const struct l2_entry *l2)
-{
-    return l2->entry & ENTRY_COPIED && !(l2->entry & ENTRY_COMPRESSED)
-               ? l2->entry & OFFSET_MASK
-               : 0;
-}
-
 /* Clusters from OFFSET on, in one L2 table, that have no space of their own:
  * at most LIMIT. */
 static int32_t run_length(struct qcow2 *q, uint64_t offset, uint32_t limit,
@@ -37,7 +31,7 @@ static int32_t run_length(struct qcow2 *q, uint64_t offset, uint32_t limit,
 {
     uint64_t left = (1ull << q->l2_bits) -
                     (offset >> q->cluster_bits & ((1ull << q->l2_bits) - 1));
-    uint64_t table;
+    uint64_t table, at;
     struct l2_entry l2;
 
     if (limit > left)
@@ -48,7 +42,7 @@ static int32_t run_length(struct qcow2 *q, uint64_t offset, uint32_t limit,
 
         if (rc < 0)
             return rc;
-        if (own_space(&l2))
+        if (qcow2_own_space(q, &l2, &at))
             break;
     }
     return 0;
@@ -98,7 +92,7 @@ int32_t qcow2_allocate(void *self, uint64_t offset, uint64_t bytes,
                        uint32_t flags, struct tn_allocation *a)
 {
     struct qcow2 *q = self;
-    uint64_t guest = offset & ~(q->cluster - 1), table, cluster;
+    uint64_t guest = offset & ~(q->cluster - 1), table, cluster, own;
     uint64_t wanted =
         ((offset + bytes + q->cluster - 1) >> q->cluster_bits) -
         (guest >> q->cluster_bits);
@@ -106,17 +100,20 @@ int32_t qcow2_allocate(void *self, uint64_t offset, uint64_t bytes,
     struct l2_entry l2;
     int32_t rc = qcow2_l2_make(q, offset, &table);
 
-    (void)flags;
+    if (flags & TN_ALLOCATE_COMPRESSED)
+        return rc == 0 ? qcow2_allocate_compressed(q, offset, a) : rc;
     if (rc == 0)
         rc = qcow2_l2_get(q, offset, &table, &l2);
     if (rc < 0)
         return rc;
     a->size = sizeof *a;
-    a->file = TN_IMAGE_FILE_SELF;
-    a->flags = 0;
+    a->file = q->data_file;
+    a->flags = q->crypt_method ? TN_EXTENT_ENCRYPTED : 0;
     a->fresh = 0;
-    if (own_space(&l2))
-        return allocate_in_place(q, offset, bytes, own_space(&l2), a);
+    if (q->data_file) /* where the guest has it */
+        return allocate_in_place(q, offset, bytes, guest, a);
+    if (qcow2_own_space(q, &l2, &own))
+        return allocate_in_place(q, offset, bytes, own, a);
     n = wanted < MAX_RUN ? (uint32_t)wanted : MAX_RUN;
     if (qcow2_is_extended(q))
         n = 1;
@@ -146,27 +143,19 @@ static uint32_t covered_bits(const struct qcow2 *q,
 }
 
 /* Each cluster that the old entry had references to loses one. */
-static void release_old(struct qcow2 *q, const struct l2_entry *old)
+void qcow2_release_entry(struct qcow2 *q, const struct l2_entry *old)
 {
-    uint64_t first, last;
+    uint64_t first, own;
+    uint32_t n = qcow2_entry_clusters(q, old->entry, &first);
 
-    if (old->entry & ENTRY_COMPRESSED) {
-        uint32_t bits = 62 - (q->cluster_bits - 8);
-        uint64_t at = old->entry & ((1ull << bits) - 1);
-        uint64_t sectors = (old->entry & (ENTRY_COMPRESSED - 1)) >> bits;
-
-        first = at >> q->cluster_bits;
-        last = ((at & ~511ull) + sectors * 512) >> q->cluster_bits;
-    } else if (own_space(old)) { /* the only reference */
-        q->image->drop(q->host, 0, own_space(old), q->cluster);
-        return;
-    } else if (old->entry & OFFSET_MASK) {
-        first = last = (old->entry & OFFSET_MASK) >> q->cluster_bits;
+    if (!q->data_file && qcow2_own_space(q, old, &own)) {
+        /* the only reference */
+        q->image->drop(q->host, 0, own, q->cluster);
     } else {
-        return;
+        for (; n; n--, first++)
+            q->image->release(q->host, 0, first << q->cluster_bits,
+                              q->cluster);
     }
-    for (; first <= last; first++)
-        q->image->release(q->host, 0, first << q->cluster_bits, q->cluster);
 }
 
 static int32_t commit_one(struct qcow2 *q, uint64_t table, uint64_t guest,
@@ -182,13 +171,16 @@ static int32_t commit_one(struct qcow2 *q, uint64_t table, uint64_t guest,
     if (qcow2_is_extended(q)) {
         uint64_t bits = covered_bits(q, a);
 
-        new_entry.bitmap = in_place || !old.entry ? old.bitmap : 0;
+        new_entry.bitmap =
+            (in_place || !old.entry) && !(old.entry & ENTRY_COMPRESSED)
+                ? old.bitmap
+                : 0;
         new_entry.bitmap |= bits;
         new_entry.bitmap &= ~(bits << 32);
     }
     rc = qcow2_l2_set(q, table, guest, &new_entry);
     if (rc == 0 && !in_place)
-        release_old(q, &old);
+        qcow2_release_entry(q, &old);
     return rc;
 }
 
@@ -198,8 +190,11 @@ int32_t qcow2_commit(void *self, const struct tn_allocation *a)
     uint32_t n = a->plugin[P_COUNT] ? (uint32_t)a->plugin[P_COUNT] : 1;
     uint64_t guest = a->plugin[P_GUEST], host = a->plugin[P_HOST], table;
     struct l2_entry old;
-    int32_t rc = qcow2_l2_make(q, guest, &table);
+    int32_t rc;
 
+    if (a->stored)
+        return qcow2_commit_compressed(q, a);
+    rc = qcow2_l2_make(q, guest, &table);
     /* Read everything first: nothing below may have to be tried again. */
     for (uint32_t i = 0; rc == 0 && i < n; i++)
         rc = qcow2_l2_get(q, guest + ((uint64_t)i << q->cluster_bits), &table,
@@ -218,6 +213,10 @@ void qcow2_cancel(void *self, const struct tn_allocation *a)
 {
     struct qcow2 *q = self;
 
+    if (a->stored) {
+        qcow2_cancel_compressed(q, a);
+        return;
+    }
     for (uint64_t i = 0; i < a->plugin[P_COUNT]; i++)
         q->image->drop(q->host, 0, a->plugin[P_HOST] + (i << q->cluster_bits),
                        q->cluster);
@@ -230,12 +229,15 @@ static int changed_entry(const struct qcow2 *q, uint32_t kind,
                          const struct l2_entry *old, struct l2_entry *out)
 {
     /* Version 2 has no mark for zeroes over space that is kept. */
-    uint64_t keep =
-        kind == TN_CHANGE_ZERO && q->version >= 3 ? own_space(old) : 0;
+    uint64_t at = 0;
+    int keep = (kind == TN_CHANGE_ZERO || q->data_file) && q->version >= 3 &&
+               qcow2_own_space(q, old, &at);
     int zero = q->version >= 3 && (q->has_backing || keep);
 
-    *out = (struct l2_entry){keep ? keep | ENTRY_COPIED : 0, 0};
-    if (zero && qcow2_is_extended(q))
+    *out = (struct l2_entry){keep ? at | ENTRY_COPIED : 0, 0};
+    if (kind == CHANGE_FORGET)
+        *out = (struct l2_entry){0, 0};
+    else if (zero && qcow2_is_extended(q))
         out->bitmap = 0xffffffffull << 32;
     else if (zero)
         out->entry |= ENTRY_ZERO;
@@ -245,12 +247,12 @@ static int changed_entry(const struct qcow2 *q, uint32_t kind,
 static int32_t change_one(struct qcow2 *q, uint64_t offset, uint32_t kind)
 {
     struct l2_entry old, new_entry;
-    uint64_t table;
+    uint64_t table, at;
     int32_t rc = qcow2_l2_get(q, offset, &table, &old);
 
     if (rc < 0)
         return rc;
-    if (!table && !q->has_backing)
+    if (!table && (!q->has_backing || kind == CHANGE_FORGET))
         return 0; /* reads as zeroes already */
     if (!changed_entry(q, kind, &old, &new_entry))
         return 0;
@@ -259,8 +261,8 @@ static int32_t change_one(struct qcow2 *q, uint64_t offset, uint32_t kind)
         rc = qcow2_l2_get(q, offset, &table, &old);
     if (rc == 0)
         rc = qcow2_l2_set(q, table, offset, &new_entry);
-    if (rc == 0 && !(new_entry.entry & OFFSET_MASK))
-        release_old(q, &old);
+    if (rc == 0 && !qcow2_has_space(q, &new_entry, &at))
+        qcow2_release_entry(q, &old);
     return rc;
 }
 
@@ -270,7 +272,10 @@ int32_t qcow2_change(void *self, uint64_t offset, uint64_t bytes,
     struct qcow2 *q = self;
     int32_t rc = 0;
 
-    if (q->version < 3 && q->has_backing)
+    /* A raw data file has its zeroes written. */
+    if (kind < TN_CHANGE_ZERO || kind > CHANGE_FORGET ||
+        (q->version < 3 && q->has_backing && kind != CHANGE_FORGET) ||
+        q->autoclear & AUTOCLEAR_RAW_EXTERNAL)
         return -ENOTSUP;
     for (*done = 0; *done < bytes; *done += q->cluster) {
         rc = change_one(q, offset + *done, kind);
@@ -290,8 +295,8 @@ int32_t qcow2_release(void *self, uint32_t file, uint64_t offset,
     uint64_t n = (bytes + q->cluster - 1) >> q->cluster_bits, count;
     int32_t rc = 0;
 
-    if (file != TN_IMAGE_FILE_SELF)
-        return -EINVAL;
+    if (file != TN_IMAGE_FILE_SELF) /* a data file's space has no counts */
+        return 0;
     for (uint64_t i = 0; rc == 0 && i < n; i++)
         rc = qcow2_refcount_get(q, first + i, &count);
     for (uint64_t i = 0; rc == 0 && i < n; i++)

@@ -108,7 +108,7 @@ int32_t vdi_allocate(void *self, uint64_t offset, uint64_t bytes,
     for (uint32_t i = 0; i < n; i++)
         vdi_use(v, index + i, 1);
     a->file = TN_IMAGE_FILE_SELF;
-    a->flags = 0;
+    a->flags = TN_ALLOCATION_EXTENDS;
     a->offset = block * v->block;
     a->bytes = (uint64_t)n * v->block;
     a->at = vdi_place(v, index);
@@ -203,9 +203,12 @@ int32_t vdi_change(void *self, uint64_t offset, uint64_t bytes, uint32_t kind,
 
         if (kind == TN_CHANGE_DISCARD)
             continue;
-        if (vdi_is_block(entry))
+        if (vdi_is_block(entry) || kind > TN_CHANGE_FORGET)
             rc = -ENOTSUP;
-        else if (entry == VDI_FREE && v->has_parent)
+        else if (kind == TN_CHANGE_FORGET && entry == VDI_ZERO)
+            rc = put_entry(v, block, VDI_FREE);
+        else if (kind != TN_CHANGE_FORGET && entry == VDI_FREE &&
+                 v->has_parent)
             rc = put_entry(v, block, VDI_ZERO);
         if (rc < 0)
             break;

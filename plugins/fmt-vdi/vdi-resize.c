@@ -223,6 +223,9 @@ int32_t vdi_resize(void *self, uint64_t bytes, struct tn_error *error)
     uint64_t blocks = ceil_div(bytes, v->block);
     int32_t rc;
 
+    if (v->type == VDI_DIFFERENCING || v->type == VDI_UNDO)
+        return tn_fail(v->host, error, -ENOTSUP,
+                       "a differencing VDI image has its parent's size");
     if (blocks > VDI_MAX_BLOCKS)
         return tn_fail(v->host, error, -EFBIG,
                        "the disk is too large for blocks of %u bytes",

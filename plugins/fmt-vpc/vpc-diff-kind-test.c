@@ -6,12 +6,15 @@
 static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-vpc",
                                       NULL};
 
+/* A differencing image has its parent's size. */
+#define NO_RESIZE (IMAGE_GROWS | IMAGE_SHRINKS)
+
 static const struct image_options options[] = {
     {.ours = "block-size=4K,force-size=yes"},
-    {.ours = "", .backing = 3u << 20},
-    {.ours = "block-size=64K", .backing = 6u << 20},
+    {.ours = "", .backing = 3u << 20, .without = NO_RESIZE},
+    {.ours = "block-size=64K", .backing = 6u << 20, .without = NO_RESIZE},
     {.ours = "block-size=8M,force-size=yes"},
-    {.ours = "block-size=8M", .backing = 6u << 20},
+    {.ours = "block-size=8M", .backing = 6u << 20, .without = NO_RESIZE},
 };
 
 static const struct image_kind vpc = {

@@ -102,7 +102,7 @@ void vpc_set_size(uint8_t *footer, uint64_t *bytes, int exact)
     *bytes = sectors * VPC_SECTOR;
     memcpy(footer + F_CREATOR, exact ? "win " : "tnon", 4);
     put_be64(footer + F_BYTES, *bytes);
-    put_be16(footer + F_CYLINDERS, chs[0]);
+    put_be16(footer + F_CYLINDERS, (uint16_t)chs[0]);
     footer[F_HEADS] = (uint8_t)chs[1];
     footer[F_SECTORS] = (uint8_t)chs[2];
     put_be32(footer + F_CHECKSUM,

@@ -29,17 +29,6 @@ static int32_t resize_fixed(struct vpc *v, uint64_t bytes,
 
 /* ---- images with a block allocation table ---- */
 
-static uint64_t room_of_table(const struct vpc *v)
-{
-    uint64_t end = v->end;
-
-    for (uint32_t i = 0; i < v->entries; i++)
-        if (v->bat[i] != VPC_UNUSED && vpc_place(v, i) >= v->table_at &&
-            vpc_place(v, i) < end)
-            end = vpc_place(v, i);
-    return (end - v->table_at) / 4;
-}
-
 static int32_t grow_memory(struct vpc *v, uint32_t entries)
 {
     uint32_t *bat = v->image->allocate(v->host, (uint64_t)entries * 4);
@@ -77,7 +66,8 @@ static int32_t write_table(struct vpc *v, uint64_t at, uint64_t first,
     return rc < 0 ? rc : v->image->flush(v->host);
 }
 
-/* A longer table goes behind the last block, with the footer behind it. */
+/* A longer table goes behind the last block, with the footer behind it. What
+ * follows it where it is may be a block that was given up. */
 static int32_t grow_table(struct vpc *v, uint64_t entries)
 {
     uint64_t at = v->table_at, first = v->entries;
@@ -85,7 +75,7 @@ static int32_t grow_table(struct vpc *v, uint64_t entries)
 
     if (rc < 0)
         return rc;
-    if (room_of_table(v) < (entries + 127) / 128 * 128) {
+    if (v->table_at + entries * 4 > vpc_table_end(v)) {
         at = v->end;
         first = 0;
         v->end = (at + entries * 4 + VPC_SECTOR - 1) &
@@ -126,8 +116,10 @@ static int32_t zero_tail(struct vpc *v)
 
 static int32_t cut_blocks(struct vpc *v, uint64_t first)
 {
-    for (uint64_t i = first; i < v->entries; i++)
+    for (uint64_t i = first; i < v->entries; i++) {
         v->bat[i] = VPC_UNUSED;
+        v->full[i / 8] &= (uint8_t) ~(1u << i % 8);
+    }
     return write_table(v, v->table_at, first, v->entries);
 }
 
@@ -156,6 +148,9 @@ int32_t vpc_resize(void *self, uint64_t bytes, struct tn_error *error)
     uint8_t footer[VPC_FOOTER_BYTES];
     int32_t rc;
 
+    if (v->type == VPC_DIFFERENCING)
+        return tn_fail(v->host, error, -ENOTSUP,
+                       "a differencing VHD image has its parent's size");
     if (bytes > VPC_MAX_BYTES)
         return tn_fail(v->host, error, -EFBIG,
                        "the disk is too large: VHD ends at 2040 GiB");

@@ -228,15 +228,15 @@ int32_t vpc_change(void *self, uint64_t offset, uint64_t bytes, uint32_t kind,
         uint64_t block = (offset + *done) / v->block;
         int used = block < v->entries && v->bat[block] != VPC_UNUSED;
 
-        if (v->has_parent) {
-            if (kind == TN_CHANGE_DISCARD)
-                continue;
+        if (v->has_parent && kind == TN_CHANGE_DISCARD)
+            continue;
+        if ((v->has_parent && kind != TN_CHANGE_FORGET) ||
+            kind > TN_CHANGE_FORGET)
             rc = -ENOTSUP;
-        } else if (used && !vpc_is_inside(v, (uint32_t)block)) {
+        else if (used && !vpc_is_inside(v, (uint32_t)block))
             rc = -EIO;
-        } else if (used) {
+        else if (used)
             rc = kind == TN_CHANGE_ZERO ? -ENOTSUP : give_up(v, block);
-        }
         if (rc < 0)
             break;
     }

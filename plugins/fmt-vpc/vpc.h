@@ -16,6 +16,7 @@
 #ifndef TENON_FMT_VPC_H
 #define TENON_FMT_VPC_H
 
+#include "bytes/bytes.h"
 #include "tenon/block-plugin.h"
 
 #define VPC_SECTOR 512u
@@ -84,43 +85,6 @@ struct vpc {
     uint32_t has_parent;
     uint32_t copy_damaged; /* the footer's copy at the beginning */
 };
-
-static inline uint32_t get_be16(const void *p)
-{
-    const uint8_t *b = p;
-
-    return (uint32_t)b[0] << 8 | b[1];
-}
-
-static inline uint32_t get_be32(const void *p)
-{
-    return get_be16(p) << 16 | get_be16((const uint8_t *)p + 2);
-}
-
-static inline uint64_t get_be64(const void *p)
-{
-    return (uint64_t)get_be32(p) << 32 | get_be32((const uint8_t *)p + 4);
-}
-
-static inline void put_be16(void *p, uint32_t v)
-{
-    uint8_t *b = p;
-
-    b[0] = (uint8_t)(v >> 8);
-    b[1] = (uint8_t)v;
-}
-
-static inline void put_be32(void *p, uint32_t v)
-{
-    put_be16(p, v >> 16);
-    put_be16((uint8_t *)p + 2, v);
-}
-
-static inline void put_be64(void *p, uint64_t v)
-{
-    put_be32(p, (uint32_t)(v >> 32));
-    put_be32((uint8_t *)p + 4, (uint32_t)v);
-}
 
 static inline uint64_t vpc_block_bytes(const struct vpc *v)
 {

@@ -280,7 +280,8 @@ TN_PLUGIN_INFO(plugin_info) = {
 #define PROPERTIES 4
 TN_COMPONENT_INFO(fw_cfg_info, PROPERTIES) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, fw_cfg_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES), .id = "fw-cfg",
+    .info = {TN_COMPONENT_INFO_DEVICE(PROPERTIES),
+             .flags = TN_COMPONENT_SAVES, .id = "fw-cfg",
              .summary = "Firmware configuration device, memory mapped, DMA"},
     .properties =
         {

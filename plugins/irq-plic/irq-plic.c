@@ -418,6 +418,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(plic_info, 3) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, plic_info),
     .info = {TN_COMPONENT_INFO_DEVICE(3),
+             .flags = TN_COMPONENT_SAVES,
              .id = "plic",
              .summary = "RISC-V platform-level interrupt controller (PLIC)"},
     .properties =

@@ -139,8 +139,14 @@ static void file_close(void *self)
 {
     struct file *file = self;
 
-    if (file->fd >= 0)
+    struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+    if (file->fd >= 0) {
+        /* The kernel may keep the description of a file that had
+         * asynchronous transfers for a while after close(), and its locks. */
+        (void)fcntl(file->fd, F_OFD_SETLK, &all);
         close(file->fd);
+    }
     file->fd = -1;
 }
 

@@ -296,6 +296,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(rtc_info, 0) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, rtc_info),
     .info = {TN_COMPONENT_INFO_DEVICE(0),
+             .flags = TN_COMPONENT_SAVES,
              .id = "rtc-goldfish",
              .summary = "Goldfish real-time clock with alarm"},
 };

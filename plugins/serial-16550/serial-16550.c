@@ -555,8 +555,12 @@ static void uart_unrealize(void *self)
 {
     struct uart *u = self;
 
-    if (u->stream)
+    if (u->stream) { /* what the guest sent last is still in the FIFO */
+        if (TN_HAS(u->chars, flush))
+            u->chars->flush(u->host, u->stream);
+        drain(u);
         u->chars->close(u->host, u->stream);
+    }
     u->clock->free_timer(u->host, u->timer);
     if (u->region)
         u->memory->free_region(u->host, u->region);
@@ -643,6 +647,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(uart_info, 3) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, uart_info),
     .info = {TN_COMPONENT_INFO_DEVICE(3),
+             .flags = TN_COMPONENT_SAVES,
              .id = "uart16550",
              .summary = "16550A serial port with FIFOs"},
     .properties =

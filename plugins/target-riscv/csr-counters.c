@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counters and stimecmp. mcycle and minstret count nanoseconds of the virtual
- * clock: a machine whose instructions take 1 ns. The performance counters
- * are there and read zero.
+ * Counters and stimecmp. mcycle is a clock of 1 GHz: nanoseconds of the
+ * virtual clock. minstret counts the nanoseconds of processor time that the
+ * hart's thread has used, as if an instruction took one: it grows with the
+ * work done and stands still while the hart waits. Counting instructions
+ * themselves would cost every guest for the few that look. The performance
+ * counters are there and read zero.
  */
+#include <time.h>
+
 #include "csr.h"
 
 #define MCOUNTEN_TIME 2u
@@ -39,19 +44,40 @@ static uint64_t clock_now(const struct riscv_cpu *c)
     return t->clock ? t->clock->now(t->host, TN_CLOCK_VIRTUAL) : 0;
 }
 
+/* 0 until the hart has run. */
+static uint64_t work_done(const struct riscv_cpu *c)
+{
+    struct timespec t;
+
+    if (!c->has_work_clock || clock_gettime(c->work_clock, &t))
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* WHICH: 0 mcycle, 1 minstret; mcountinhibit has their bits 0 and 2. */
+static uint64_t base(const struct riscv_cpu *c, uint32_t which)
+{
+    if (c->mcountinhibit >> (2 * which) & 1)
+        return 0;
+    return which ? work_done(c) : clock_now(c);
+}
+
 static uint64_t counter(const struct riscv_cpu *c, uint32_t which)
 {
-    uint64_t base = c->mcountinhibit >> (2 * which) & 1 ? 0 : clock_now(c);
-
-    return base + c->counter_offset[which];
+    return base(c, which) + c->counter_offset[which];
 }
 
 static void set_counter(struct riscv_cpu *c, uint32_t which, uint64_t value)
 {
-    uint64_t base = c->mcountinhibit >> (2 * which) & 1 ? 0 : clock_now(c);
+    c->counter_offset[which] = value - base(c, which);
+}
 
-    c->counter_offset[which] = value - base;
+void riscv_counters_resume(struct riscv_cpu *c)
+{
+    uint64_t instret = counter(c, 1);
+
+    c->has_work_clock = !pthread_getcpuclockid(pthread_self(), &c->work_clock);
+    set_counter(c, 1, instret);
 }
 
 uint64_t csr_read_counter(struct riscv_cpu *c, uint32_t number)

@@ -195,6 +195,7 @@ static void riscv_resume(void *self, struct tn_cpu *cpu)
     if (cpu->services && cpu->services->set_space)
         cpu->services->set_space(cpu, riscv_space(c));
     riscv_timer_update(c);
+    riscv_counters_resume(c);
 }
 
 static const struct tn_target riscv_target_ops = {

@@ -158,11 +158,40 @@ int32_t riscv_read_reg(void *self, struct tn_cpu *cpu, const char *name,
     return 0;
 }
 
+/* Interrupt inputs are as what drives them says; only SSIP, which software
+ * clears where an edge set it, is the hart's own. */
+static void write_lines(struct riscv_cpu *c, uint64_t value)
+{
+    if (value & MIP_SSIP)
+        __atomic_or_fetch(&c->mip_lines, MIP_SSIP, __ATOMIC_SEQ_CST);
+    else
+        __atomic_and_fetch(&c->mip_lines, ~MIP_SSIP, __ATOMIC_SEQ_CST);
+}
+
+static int32_t write_csr(struct riscv_cpu *c, const char *name, uint64_t value)
+{
+    int32_t number = csr_number(c->t, name);
+    uint64_t mstatus = c->mstatus;
+    const struct riscv_csr *row;
+
+    if (number < 0)
+        return -ENOENT;
+    row = csr_find(c->t, (uint32_t)number);
+    if (csr_read_only((uint32_t)number))
+        return -EINVAL;
+    csr_write(c, row, (uint32_t)number, value, UINT64_MAX);
+    /* From outside, a write is not the guest's: FS stays. */
+    if (row->effect == CSR_FP)
+        riscv_set_mstatus(c, mstatus);
+    return 0;
+}
+
 int32_t riscv_write_reg(void *self, struct tn_cpu *cpu, const char *name,
                         const void *value, uint32_t bytes)
 {
     struct riscv_cpu *c = riscv_cpu(cpu);
     uint64_t *at = find_storage(c, name), v = 0;
+    int32_t rc = 0;
 
     (void)self;
     if (bytes > 8)
@@ -175,17 +204,13 @@ int32_t riscv_write_reg(void *self, struct tn_cpu *cpu, const char *name,
         *at = v;
     } else if (at == &c->x[0]) {
         return v ? -EINVAL : 0;
+    } else if (at == &c->mip_lines) {
+        write_lines(c, v);
     } else if (at) {
         *at = v;
     } else {
-        int32_t number = csr_number(c->t, name);
-        if (number < 0)
-            return -ENOENT;
-        const struct riscv_csr *row = csr_find(c->t, (uint32_t)number);
-        if (csr_read_only((uint32_t)number))
-            return -EINVAL;
-        csr_write(c, row, (uint32_t)number, v, UINT64_MAX);
+        rc = write_csr(c, name, v);
     }
     riscv_update_key(c);
-    return 0;
+    return rc;
 }

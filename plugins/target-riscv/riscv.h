@@ -8,6 +8,7 @@
 #define RISCV_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include <tenon/clock.h>
 #include <tenon/fdt.h>
@@ -140,8 +141,8 @@ struct riscv_cpu {
     uint64_t menvcfg, senvcfg;
     uint64_t mcounteren, scounteren, mcountinhibit;
     uint64_t stimecmp; /* written by the vCPU, read by the timer: atomic */
-    uint64_t counter_offset[2]; /* mcycle, minstret: value less the clock, or
-                                   the value while inhibited */
+    uint64_t counter_offset[2]; /* mcycle, minstret: value less their clock,
+                                   or the value while inhibited */
     uint64_t pmpaddr[MAX_PMP];
     uint8_t pmpcfg[MAX_PMP];
     uint64_t priv;
@@ -151,6 +152,8 @@ struct riscv_cpu {
     struct pmp_region pmp[MAX_PMP];
     struct tn_timer *timer; /* stimecmp */
     pthread_mutex_t timer_lock;
+    uint32_t has_work_clock;
+    clockid_t work_clock; /* processor time of the hart's thread */
     const struct riscv_target *t;
 };
 
@@ -271,6 +274,8 @@ uint64_t riscv_time(const struct riscv_target *t);
 void riscv_timer_update(struct riscv_cpu *c);
 int32_t riscv_timer_new(struct riscv_cpu *c);
 void riscv_timer_free(struct riscv_cpu *c);
+/* csr-counters.c: on the hart's thread, before it runs. */
+void riscv_counters_resume(struct riscv_cpu *c);
 /* fdt.c */
 int32_t riscv_describe_cpu(void *self, struct tn_cpu *cpu, const void *fdt);
 

@@ -3,6 +3,8 @@
  * CSRs: which there are and who may use them, and that every write leaves a
  * legal value (WARL).
  */
+#include <time.h>
+
 #include "test-riscv.h"
 
 #include "pmp.h"
@@ -183,6 +185,29 @@ static void counters_need_permission(void **state)
 }
 
 /* Setting SEIP by software does not take the input's level over. */
+static void instret_counts_work(void **state)
+{
+    struct hart *h = hart_new("rv64");
+    const struct timespec nap = {.tv_nsec = 300000000};
+    uint64_t start, done;
+
+    (void)state;
+    put(h, "minstret", 77);
+    riscv_counters_resume(h->c);
+    start = get(h, "minstret");
+    assert_true(start >= 77);
+    nanosleep(&nap, NULL);
+    assert_true(get(h, "minstret") - start < 200000000);
+    for (done = start; done - start < 1000000; done = get(h, "minstret"))
+        assert_true(done >= start);
+    put(h, "mcountinhibit", 4);
+    done = get(h, "minstret");
+    assert_int_equal(get(h, "minstret"), done);
+    put(h, "mcountinhibit", 0);
+    assert_true(get(h, "minstret") >= done);
+    hart_free(h);
+}
+
 static void pending_bits(void **state)
 {
     struct hart *h = hart_new("rva20");
@@ -249,6 +274,7 @@ int main(void)
         cmocka_unit_test(satp_takes_known_modes_only),
         cmocka_unit_test(pmp_locks_hold),
         cmocka_unit_test(counters_need_permission),
+        cmocka_unit_test(instret_counts_work),
         cmocka_unit_test(pending_bits),
         cmocka_unit_test(interrupts_by_delegation),
     };

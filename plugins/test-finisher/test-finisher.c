@@ -178,6 +178,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(finisher_info, 0) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, finisher_info),
     .info = {TN_COMPONENT_INFO_DEVICE(0),
+             .flags = TN_COMPONENT_SAVES,
              .id = "test-finisher",
              .summary = "SiFive test finisher: power off, reboot, fail"},
 };

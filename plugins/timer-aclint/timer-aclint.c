@@ -359,6 +359,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(aclint_info, 1) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, aclint_info),
     .info = {TN_COMPONENT_INFO_DEVICE(1),
+             .flags = TN_COMPONENT_SAVES,
              .id = "aclint",
              .summary = "RISC-V core-local timer and software interrupts "
                         "(ACLINT, CLINT layout)"},

@@ -159,7 +159,8 @@ static const struct tn_component_ops counter_ops = {
 
 TN_COMPONENT_INFO(counter_info, 2) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, counter_info),
-    .info = {TN_COMPONENT_INFO_DEVICE(2), .id = "com.example.counter",
+    .info = {TN_COMPONENT_INFO_DEVICE(2),
+             .flags = TN_COMPONENT_SAVES, .id = "com.example.counter",
              .summary = "a register that counts"},
     .properties = {{.name = "start",
                     .type = TN_PROP_UINT,

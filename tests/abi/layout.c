@@ -223,7 +223,8 @@ AT(tn_image, drop, 112);
 AT(tn_image, create_file, 120);
 AT(tn_image, preallocate, 128);
 AT(tn_image, name, 136);
-SIZE(tn_image, 144);
+AT(tn_image, want_flush, 144);
+SIZE(tn_image, 152);
 
 AT(tn_extent, kind, 0);
 AT(tn_extent, flags, 4);
@@ -466,7 +467,8 @@ AT(tn_chars, write, 24);
 AT(tn_chars, accept, 32);
 AT(tn_chars, is_open, 40);
 AT(tn_chars, send_break, 48);
-SIZE(tn_chars, 56);
+AT(tn_chars, flush, 56);
+SIZE(tn_chars, 64);
 
 AT(tn_char_sink, size, 0);
 AT(tn_char_sink, reserved, 4);

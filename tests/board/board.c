@@ -32,10 +32,11 @@ void build_machine(const char *more)
 {
     struct tn_diagnostics *diagnostics = tn_diagnostics_new();
     g_autofree char *text = g_strdup_printf(
-        "[machine]\nboard = %s/boards/riscv-virt.board\naccel = interp\n"
+        "[machine]\nboard = %s/boards/riscv-virt.board\naccel = %s\n"
         "memory = 64M\ncpus = 2\n[char console]\nbackend = null\n"
         "[device flash1]\nimage = %s\n%s\n",
-        g_getenv("TENON_TOP_SRCDIR"), b.vars, more);
+        g_getenv("TENON_TOP_SRCDIR"), b.accel ? b.accel : "interp", b.vars,
+        more);
     struct tn_config_source source = {.file = b.file};
     struct tn_error error = TN_ERROR_INIT;
 

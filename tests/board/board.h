@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A machine of the riscv-virt board with the plugins of the build tree, for
- * tests that drive its devices register by register. No vCPU runs.
+ * tests that drive its devices register by register, or run a few lines of
+ * guest code.
  */
 #ifndef TESTS_BOARD_BOARD_H
 #define TESTS_BOARD_BOARD_H
@@ -22,6 +23,7 @@ struct board {
     struct tn_machine *machine;
     struct tn_host *host;
     char *directory, *vars, *file;
+    const char *accel; /* NULL: interp */
 };
 
 extern struct board b;

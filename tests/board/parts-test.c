@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libfdt.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FLASH1 0x22000000u
@@ -50,6 +51,7 @@ static void flash_is_programmed_erased_and_kept(void **state)
     int fd;
 
     (void)state;
+    assert_true(g_file_set_contents(b.vars, "", 0, NULL));
     build_machine("");
     command(FLASH1 + 0x1000, 0x40);
     out(FLASH1 + 0x1000, 4, 0x12345678);
@@ -86,6 +88,8 @@ static void flash_is_programmed_erased_and_kept(void **state)
     assert_int_equal(kept, 0xabcd);
     build_machine("");
     assert_int_equal(in(FLASH1 + 0x40000, 4), 0xabcd);
+    assert_int_equal(in(FLASH1 + 0x50000, 4), 0xffffffff);
+    assert_int_equal(in(FLASH1 + 0x1fffffc, 4), 0xffffffff);
     free_machine();
 }
 
@@ -102,6 +106,33 @@ static void read_only_flash_refuses(void **state)
     assert_int_equal(in(0x20000000, 1), 0xa2);
     command(0x20000000, 0xff);
     assert_int_equal(in(0x20000000, 4), 0xffffffff);
+    free_machine();
+}
+
+static uint64_t resident_pages(const char *name)
+{
+    const struct ram_block *block = atomic_load(&b.machine->memory.ram.blocks);
+    struct stat info;
+
+    while (block && strcmp(block->name, name) != 0)
+        block = block->next;
+    assert_non_null(block);
+    assert_int_equal(fstat(block->fd, &info), 0);
+    return (uint64_t)info.st_blocks * 512 / 4096;
+}
+
+static void blank_flash_takes_no_memory(void **state)
+{
+    (void)state;
+    build_machine("");
+    assert_int_equal(in(0x20000000, 8), UINT64_MAX);
+    assert_int_equal(resident_pages("flash0/flash"), 0);
+    command(0x20000000 + 0x100, 0x40);
+    out(0x20000000 + 0x100, 4, 0x55);
+    command(0x20000000, 0xff);
+    assert_int_equal(in(0x20000100, 4), 0x55);
+    assert_int_equal(in(0x20000104, 4), 0xffffffff);
+    assert_int_equal(in(0x21fffff8, 8), UINT64_MAX);
     free_machine();
 }
 
@@ -379,6 +410,7 @@ int main(void)
         cmocka_unit_test(flash_answers_the_query),
         cmocka_unit_test(flash_is_programmed_erased_and_kept),
         cmocka_unit_test(read_only_flash_refuses),
+        cmocka_unit_test(blank_flash_takes_no_memory),
         cmocka_unit_test(plic_claims_by_priority),
         cmocka_unit_test(aclint_interrupts_harts),
         cmocka_unit_test(finisher_asks_for_the_end),

@@ -53,6 +53,26 @@ static void discard(struct history *h)
         image_do(t, TN_DISK_READ, 0, offset, bytes, t->model + offset), 0);
 }
 
+/* Whole units, some of which compress and some do not. */
+static void compress(struct history *h)
+{
+    struct image_test *t = &h->t;
+    uint64_t unit = t->node->info.compress_bytes;
+    uint64_t n = unit ? (t->bytes + unit - 1) / unit : 0;
+
+    for (guint i = 0; n && i < 10; i++) {
+        uint64_t at = g_rand_int(t->random) % n * unit;
+        uint64_t bytes = MIN(unit, t->bytes - at);
+        guint noise = 1 + g_rand_int(t->random) % 256;
+
+        for (uint64_t j = 0; j < bytes; j++)
+            t->model[at + j] = (uint8_t)(j / 7 + g_rand_int(t->random) % noise);
+        assert_int_equal(image_do(t, TN_DISK_WRITE, BLOCK_OP_COMPRESS, at,
+                                  bytes, t->model + at),
+                         0);
+    }
+}
+
 /* ---- what the format does with no operation in flight ---- */
 
 static void resize(struct history *h)
@@ -77,8 +97,14 @@ static void resize(struct history *h)
     t->node->info.bytes = bytes;
     image_calls_end(t);
     t->model = g_realloc(t->model, bytes);
-    if (bytes > t->bytes)
+    if (bytes > t->bytes) {
+        /* As the engine does: what the last cluster had, and what a backing
+         * image has there. */
+        assert_int_equal(image_do(t, TN_DISK_ZERO, 0, t->bytes,
+                                  bytes - t->bytes, NULL),
+                         0);
         memset(t->model + t->bytes, 0, bytes - t->bytes);
+    }
     t->bytes = bytes;
 }
 
@@ -197,9 +223,9 @@ static void snapshots(struct history *h)
 static void reference_writes(struct history *h)
 {
     struct image_test *t = &h->t;
-    g_autoptr(GString) line = g_string_new("qemu-io -f ");
+    g_autoptr(GString) line = g_string_new("cd ");
 
-    g_string_append_printf(line, "%s %s", h->kind->reference, t->path);
+    g_string_append_printf(line, "%s && qemu-io -f %s %s", t->directory, h->kind->reference, t->path);
     for (guint i = 0; i < 12; i++) {
         guint fill = g_rand_int(t->random) % 255 + 1;
         uint64_t offset = 512 * (uint64_t)g_rand_int_range(
@@ -255,6 +281,9 @@ static void event(struct history *h)
         image_check_clean(&h->t, TRUE);
     else if (n < 14 && h->kind->reference && image_test_has_reference())
         reference(h);
+    else if (n < 15 && h->t.node->info.flags & TN_FORMAT_COMPRESSES &&
+             !(h->t.node->info.flags & TN_FORMAT_SEQUENTIAL))
+        compress(h);
     else
         image_test_compare(&h->t);
 }

@@ -32,7 +32,7 @@ gboolean image_wanted(const struct image_options *o)
 uint32_t image_able(const struct image_kind *kind,
                     const struct image_options *options)
 {
-    return kind->abilities & ~options->without;
+    return (kind->abilities & ~options->without) | options->with;
 }
 
 void image_kind_init(struct image_test *t, const struct image_kind *kind,
@@ -80,6 +80,24 @@ static void parse_options(struct tn_value *values,
     }
 }
 
+static struct tn_value *values_new(const struct tn_component_entry *entry,
+                                   const char *options)
+{
+    struct tn_value *values =
+        g_new0(struct tn_value, entry->info.n_properties + 1);
+
+    parse_options(values, entry, options);
+    return values;
+}
+
+static void values_free(const struct tn_component_entry *entry,
+                        struct tn_value *values)
+{
+    for (guint i = 0; i < entry->info.n_properties; i++)
+        tn_value_clear(&values[i]);
+    g_free(values);
+}
+
 int32_t image_create_with(struct image_test *t, const char *format,
                           const char *options, const struct tn_create *create,
                           struct tn_error *error)
@@ -96,13 +114,56 @@ int32_t image_create_with(struct image_test *t, const char *format,
     int32_t rc;
 
     assert_non_null(entry);
-    values = g_new0(struct tn_value, entry->info.n_properties + 1);
-    parse_options(values, entry, options);
-    with.format_values = values;
+    with.format_values = values = values_new(entry, options);
     rc = node_create(&with, create, error);
-    for (guint i = 0; i < entry->info.n_properties; i++)
-        tn_value_clear(&values[i]);
-    g_free(values);
+    values_free(entry, values);
+    return rc;
+}
+
+/* The instance has the values as long as it is open: they are kept until the
+ * program ends. */
+int32_t image_open_with(struct image_test *t, const char *format,
+                        const char *options, uint32_t flags,
+                        struct tn_error *error)
+{
+    static GPtrArray *kept;
+    struct tn_component_entry *entry =
+        tn_registry_find(t->registry, TN_KIND_FORMAT, format);
+    struct node_options with = {
+        .registry = t->registry,
+        .context = t->context,
+        .image = t->path,
+        .flags = flags,
+        .discard = TRUE,
+        .format = entry,
+    };
+    struct tn_value *values;
+
+    assert_non_null(entry);
+    if (!kept)
+        kept = g_ptr_array_new();
+    with.format_values = values = values_new(entry, options);
+    g_ptr_array_add(kept, values);
+    return node_open(&with, &t->node, error);
+}
+
+int32_t image_measure_with(struct image_test *t, const char *format,
+                           const char *options, const struct tn_create *create,
+                           struct tn_measure *measure, struct tn_error *error)
+{
+    struct tn_component_entry *entry =
+        tn_registry_find(t->registry, TN_KIND_FORMAT, format);
+    struct tn_value *values = values_new(entry, options);
+    struct plugin_host host;
+    struct tn_format f;
+    int32_t rc =
+        plugin_host_init(&host, entry, values, "measure", NULL, error);
+
+    assert_int_equal(rc, 0);
+    assert_true(plugin_host_interface(&host, TN_FORMAT, &f, sizeof f));
+    rc = f.measure(host.self, create, measure, error);
+    plugin_host_clear(&host);
+    values_free(entry, values);
     return rc;
 }
 
@@ -268,6 +329,9 @@ void image_check_clean(struct image_test *t, gboolean leaks_allowed)
     }
 }
 
+/* It takes the names of other files from its working directory. */
+#define BESIDE "cd $(dirname %s) && "
+
 void image_reference_check(struct image_test *t, const struct image_kind *kind,
                            gboolean leaks_allowed)
 {
@@ -275,13 +339,15 @@ void image_reference_check(struct image_test *t, const struct image_kind *kind,
         !image_test_has_reference())
         return;
     if (leaks_allowed && kind->abilities & IMAGE_CRASH_UNCHECKED) {
-        assert_int_equal(image_test_run("qemu-io -r -f %s -c 'read 0 64k' "
-                                        "%s >/dev/null",
-                                        kind->reference, t->path),
+        assert_int_equal(image_test_run(BESIDE "qemu-io -r -f %s -c "
+                                               "'read 0 64k' %s >/dev/null",
+                                        t->path, kind->reference, t->path),
                          0);
         return;
     }
-    if (image_test_run("qemu-img check %s -f %s %s; s=$?; test $s = 0%s",
+    if (image_test_run(BESIDE "qemu-img check %s -f %s %s; s=$?; "
+                              "test $s = 0%s",
+                       t->path,
                        kind->abilities & IMAGE_REPLAYS ? "-r leaks" : "",
                        kind->reference, t->path,
                        leaks_allowed ? " -o $s = 3" : ""))
@@ -297,8 +363,9 @@ void image_reference_compare(struct image_test *t,
 
     if (!kind->reference || !image_test_has_reference())
         return;
-    assert_int_equal(image_test_run("qemu-img convert -f %s -O raw %s %s",
-                                    kind->reference, t->path, raw),
+    assert_int_equal(image_test_run(BESIDE "qemu-img convert -f %s -O raw %s "
+                                           "%s",
+                                    t->path, kind->reference, t->path, raw),
                      0);
     assert_true(g_file_get_contents(raw, &data, &bytes, NULL));
     assert_int_equal(bytes, t->bytes);

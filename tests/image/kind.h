@@ -30,8 +30,8 @@
 /* What the reference tool can do with it. */
 #define IMAGE_REFERENCE_CHECKS 0x100u
 #define IMAGE_REFERENCE_WRITES 0x200u
-/* A crash may leave what only opening for writing brings in order (a log): the
- * reference must repair instead of only check. */
+/* A crash may leave what only opening for writing brings in order (a log, counts
+ * that are late): it is checked after that, by the reference with repair. */
 #define IMAGE_REPLAYS 0x400u
 /* After a crash the reference's check names what harms nobody (a count): it
  * must only be able to read the image. */
@@ -43,6 +43,7 @@ struct image_options {
                               do not make it */
     const char *reference; /* its -o, "" none; NULL: it does not make it */
     uint32_t without;      /* what of the kind's abilities it does not have */
+    uint32_t with;         /* what it has more */
     uint64_t backing;      /* size of an image under it; 0 none */
 };
 
@@ -59,6 +60,9 @@ struct image_kind {
     /* Optional: makes the seeds of formats that nobody here writes. FALSE
      * past the last. */
     gboolean (*seed)(struct image_test *t, guint index);
+    /* Optional: makes the checksums of a damaged image right again, so that
+     * what lies behind them is reached. */
+    void (*mend)(uint8_t *data, gsize bytes);
 };
 
 enum image_maker { MADE_HERE, MADE_BY_REFERENCE };
@@ -75,6 +79,13 @@ gboolean image_kind_make(struct image_test *t, const struct image_kind *kind,
 int32_t image_create_with(struct image_test *t, const char *format,
                           const char *options, const struct tn_create *create,
                           struct tn_error *error);
+/* Opens with OPTIONS "a=b,c=d". 0 or an errno. */
+int32_t image_open_with(struct image_test *t, const char *format,
+                        const char *options, uint32_t flags,
+                        struct tn_error *error);
+int32_t image_measure_with(struct image_test *t, const char *format,
+                           const char *options, const struct tn_create *create,
+                           struct tn_measure *measure, struct tn_error *error);
 /* Must succeed. */
 void image_kind_open(struct image_test *t, const struct image_kind *kind,
                      uint32_t flags);

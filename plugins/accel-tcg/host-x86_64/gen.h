@@ -89,7 +89,9 @@ struct tcg_host {
     const uint8_t *enter;   /* uint32_t enter(cpu, code) */
     const uint8_t *leave_c; /* void leave_c(cpu, reason) */
     const uint8_t *leave;   /* back to enter()'s caller with eax */
-    const uint8_t *slow_load, *slow_store, *slow_eval;
+    /* C functions called with every register kept. */
+    const uint8_t *slow_load, *slow_store, *slow_eval, *slow_atomic, *slow_cas,
+        *slow_load_ex, *slow_store_ex;
     const uint8_t *call;    /* C function in rax, arguments in the frame */
     const uint8_t *eval;    /* operation at rax */
     const uint8_t *exit_link; /* link in rax; pc from it */
@@ -118,6 +120,7 @@ struct gen {
     uint32_t op;        /* being generated */
     uint32_t insn;      /* of it */
     bool failed;        /* out of slots: too complex */
+    const struct tn_ir_op *refused; /* an operation nobody here can do */
     struct val *val;
     uint32_t *canon;    /* value -> the one that stands for it */
     uint8_t *skip;      /* operation needs no code */
@@ -246,6 +249,8 @@ bool fp_inline(struct gen *g, uint32_t flags);
 
 /* x-gen.c: the unit is too complex. */
 void gen_fail(struct gen *g);
+/* ... or has an operation that cannot be done. */
+void gen_refuse(struct gen *g, const struct tn_ir_op *o);
 
 /* x-alloc.c */
 uint32_t alloc_temp(struct gen *g);
@@ -270,14 +275,22 @@ void def_in(struct gen *g, uint32_t i, uint32_t reg);
 struct mem def_slot(struct gen *g, uint32_t i);
 /* Free what dies at this operation. */
 void end_uses(struct gen *g);
-void set_greg(struct gen *g, uint32_t r, uint32_t v);
-void forget_gregs(struct gen *g);
 void begin_block(struct gen *g);
-void preserve_alias(struct gen *g, uint32_t r, uint32_t until);
+void place_value(struct gen *g, uint32_t v, uint32_t reg);
+/* Put V's bits in REG, wherever they are. */
+void copy_value(struct gen *g, uint32_t v, uint32_t reg);
 static inline void lock_reg(struct gen *g, uint32_t r)
 {
     g->locked |= 1u << r;
 }
+
+/* x-gregs.c */
+void load_greg(struct gen *g, uint32_t dst, uint32_t r); /* zero-extended */
+void set_greg(struct gen *g, uint32_t r, uint32_t v);
+void forget_gregs(struct gen *g);
+/* R is about to change: keep its content if that is a value used after
+ * operation UNTIL. */
+void preserve_alias(struct gen *g, uint32_t r, uint32_t until);
 /* Remember that V is what guest register R holds. */
 void note_alias(struct gen *g, uint32_t r, uint32_t v);
 
@@ -294,14 +307,29 @@ void spill_xmm(struct gen *g, uint32_t x);
 /* x-analyse.c */
 bool analyse(struct gen *g);
 
-/* x-int.c, x-mem.c, x-control.c, x-call.c, x-fp.c: false if they do not do
+/* x-int.c, x-mem.c, x-atomic.c, x-control.c, x-call.c, x-fp.c: false if they do not do
  * this operation. */
 bool gen_int(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_mem(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_atomic(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_control(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_call(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_fp(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 void gen_eval(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+/* x-mem.c */
+/* The address with displacement D in a register. */
+uint32_t gen_address(struct gen *g, const struct tn_ir_op *o, int32_t d);
+/* Look VA up in the TLB; leaves the addend in S1. C gets the jumps. */
+void gen_probe(struct gen *g, struct cold *c, uint32_t va, uint32_t mo,
+               uint32_t tag_offset, uint32_t s1, uint32_t s2);
+/* x-int.c: SRC's low bits of TYPE, extended to all of DST. */
+void gen_extend(struct gen *g, uint32_t dst, uint32_t src, uint32_t type,
+                bool sign);
+/* x-bits.c */
+bool gen_count(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_bswap(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_extract(struct gen *g, uint32_t i, const struct tn_ir_op *o);
+bool gen_resize(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 /* x-compare.c */
 bool gen_setcc(struct gen *g, uint32_t i, const struct tn_ir_op *o);
 bool gen_select(struct gen *g, uint32_t i, const struct tn_ir_op *o);
@@ -315,11 +343,12 @@ uint32_t gen_compare(struct gen *g, uint32_t type, uint32_t cc, uint32_t a,
 struct cold *add_cold(struct gen *g, uint32_t kind);
 void gen_cold(struct gen *g);
 void gen_cold_mem(struct gen *g, struct cold *c);
+void gen_cold_atomic(struct gen *g, struct cold *c);
 void gen_cold_fp(struct gen *g, struct cold *c);
 void add_site(struct gen *g);
 void gen_entry(struct gen *g);
 
-enum { COLD_LOAD, COLD_STORE, COLD_LINK, COLD_REQUEST, COLD_DEAD, COLD_REG,
+enum { COLD_LOAD, COLD_STORE, COLD_ATOMIC, COLD_LINK, COLD_REQUEST, COLD_DEAD, COLD_REG,
        COLD_FP };
 enum { DATA_REG, DATA_IMM, DATA_XMM };
 

@@ -233,8 +233,10 @@ bool analyse(struct gen *g)
         g->val[i] = (struct val){
             .loc = LOC_NONE, .type = o->type, .backing = -1, .want = -1,
             .is_wide = is_wide_type(o->type) && !ir_op_info(o->op)->is_boolean};
-        if (o->type >= TN_V64 && o->type != TN_VOID)
+        if (o->type >= TN_V64) {
+            gen_refuse(g, o);
             return false;
+        }
     }
     forward(g);
     backward(g);

@@ -33,12 +33,27 @@ static void gen_helper(struct gen *g, uint32_t i, const struct tn_ir_op *o)
         def_in(g, i, RAX);
 }
 
+/* Whether the evaluator knows an operation depends on nothing that is known
+ * only when running. */
+static bool evaluator_knows(struct gen *g, const struct tn_ir_op *o)
+{
+    struct ir_fp fp = g->tc->fp;
+    struct ir_value one = {1, 0}, result;
+
+    return ir_eval(&fp, o, one, one, one, &result);
+}
+
 void gen_eval(struct gen *g, uint32_t i, const struct tn_ir_op *o)
 {
     const struct ir_op_info *k = ir_op_info(o->op);
     const uint32_t values[3] = {o->a, o->b, o->c};
-    struct tn_ir_op *copy = cache_data(g->tc, sizeof *copy);
+    struct tn_ir_op *copy;
 
+    if (!evaluator_knows(g, o)) {
+        gen_refuse(g, o);
+        return;
+    }
+    copy = cache_data(g->tc, sizeof *copy);
     if (!copy) {
         gen_fail(g);
         return;

@@ -85,7 +85,9 @@ static void gen_exit_reg(struct gen *g, const struct tn_ir_op *o)
         as_rr(&g->as, 0x8b, RDX, RDX);
     shift = align >= 4 ? 2 : align == 2 ? 1 : 0;
     as_load(&g->as, RCX, hot_field(HOT_JUMPS), true);
-    as_mov(&g->as, RAX, RDX, false);
+    as_mov(&g->as, RAX, RDX, true);
+    as_shift_imm(&g->as, SH_SHR, RAX, JUMP_FOLD, true);
+    as_alu(&g->as, ALU_XOR, RAX, RDX, false);
     as_alu_imm(&g->as, ALU_AND, RAX,
                (int32_t)((JUMP_ENTRIES - 1) << shift), false);
     as_shift_imm(&g->as, SH_SHL, RAX, 4 - shift, false);
@@ -286,6 +288,8 @@ void gen_cold(struct gen *g)
 
         if (c->kind == COLD_LOAD || c->kind == COLD_STORE)
             gen_cold_mem(g, c);
+        else if (c->kind == COLD_ATOMIC)
+            gen_cold_atomic(g, c);
         else if (c->kind == COLD_FP)
             gen_cold_fp(g, c);
         else

@@ -275,7 +275,7 @@ static bool gen_from_int(struct gen *g, uint32_t i, const struct tn_ir_op *o)
     return true;
 }
 
-static bool gen_resize(struct gen *g, uint32_t i, const struct tn_ir_op *o)
+static bool gen_fp_resize(struct gen *g, uint32_t i, const struct tn_ir_op *o)
 {
     uint32_t a, dst;
 
@@ -420,7 +420,7 @@ bool gen_fp(struct gen *g, uint32_t i, const struct tn_ir_op *o)
     case TN_OP_I_TO_F:
         return gen_from_int(g, i, o);
     case TN_OP_F_TO_F:
-        return gen_resize(g, i, o);
+        return gen_fp_resize(g, i, o);
     default:
         return false;
     }

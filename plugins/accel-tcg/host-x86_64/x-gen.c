@@ -59,6 +59,26 @@ void gen_fail(struct gen *g)
     g->failed = true;
 }
 
+void gen_refuse(struct gen *g, const struct tn_ir_op *o)
+{
+    g->refused = o;
+    g->failed = true;
+}
+
+/* Shorter units are tried; of one instruction it is said what is missing. */
+static int refusal(struct gen *g)
+{
+    if (!g->refused)
+        return 1;
+    if (g->ir->n_insns > 1)
+        return 1;
+    tn_logf(g->t->host, TN_LOG_ERROR,
+            "this accelerator cannot do %s.%s (guest code at 0x%llx)",
+            ir_op_info(g->refused->op)->name, ir_type_name(g->refused->type),
+            (unsigned long long)g->ir->pc);
+    return -ENOTSUP;
+}
+
 /* A GET that was not resolved: the value is in its register, unless others
  * may write that. */
 static void gen_get(struct gen *g, uint32_t i, const struct tn_ir_op *o)
@@ -120,7 +140,7 @@ static void gen_op(struct gen *g, uint32_t i)
         break;
     default:
         if (!gen_control(g, i, o) && !gen_mem(g, i, o) && !gen_int(g, i, o) &&
-            !gen_call(g, i, o) && !gen_fp(g, i, o))
+            !gen_atomic(g, i, o) && !gen_call(g, i, o) && !gen_fp(g, i, o))
             gen_eval(g, i, o);
         break;
     }
@@ -151,6 +171,7 @@ static void begin(struct gen *g, struct tcg_cpu *tc, struct tcg_unit *u)
     g->ir = &tc->ir;
     g->u = u;
     g->failed = false;
+    g->refused = NULL;
     g->unreachable = false;
     begin_block(g); /* forgets what the last unit left */
     g->n_fix = g->n_cold = g->n_site = g->n_link = 0;
@@ -196,7 +217,7 @@ int host_generate(struct tcg_cpu *tc, struct tcg_unit *u)
     if (!u->links)
         return 2;
     if (!analyse(g))
-        return -ENOTSUP;
+        return refusal(g);
     g->as.p = tc->arena.code;
     begin_block(g);
     gen_entry(g);
@@ -208,7 +229,7 @@ int host_generate(struct tcg_cpu *tc, struct tcg_unit *u)
         gen_op(g, i);
         g->unreachable |= ir_op_info(o->op)->ends_path;
         if (g->failed)
-            return 1;
+            return refusal(g);
     }
     return finish(g, tc, u);
 }

@@ -11,7 +11,8 @@
  *     ja    slow
  *     mov   dst, [s1 + va]
  *
- * The slow path is behind the unit. Atomics are calls.
+ * The slow path is behind the unit. What is wider than a register, and atomics,
+ * are in x-atomic.c.
  */
 #include "gen.h"
 
@@ -21,7 +22,7 @@ static bool address32(struct gen *g)
 }
 
 /* The address with its displacement in a register. */
-static uint32_t gen_address(struct gen *g, const struct tn_ir_op *o, int32_t d)
+uint32_t gen_address(struct gen *g, const struct tn_ir_op *o, int32_t d)
 {
     uint32_t v = canon(g, o->a), x, t;
     const struct ir_op_info *k = ir_op_info(o->op);
@@ -54,8 +55,8 @@ static uint32_t gen_address(struct gen *g, const struct tn_ir_op *o, int32_t d)
 }
 
 /* The lookup; leaves the addend in *S1. C gets the jumps. */
-static void gen_probe(struct gen *g, struct cold *c, uint32_t va, uint32_t mo,
-                      uint32_t tag_offset, uint32_t s1, uint32_t s2)
+void gen_probe(struct gen *g, struct cold *c, uint32_t va, uint32_t mo,
+               uint32_t tag_offset, uint32_t s1, uint32_t s2)
 {
     uint32_t bytes = TN_MO_GET_BYTES(mo);
     int32_t at = (int32_t)(offsetof(struct tcg_space, tlb) +
@@ -258,83 +259,6 @@ void gen_cold_mem(struct gen *g, struct cold *c)
     as_jmp_to(&g->as, c->back);
 }
 
-/* ---- calls ---- */
-
-/* Stage the address and MO; the function's other arguments are staged by the
- * caller. */
-static void stage_address(struct gen *g, const struct tn_ir_op *o, uint32_t mo,
-                          uint64_t extra)
-{
-    uint32_t va = gen_address(g, o, TN_MO_GET_DISP(mo)), t;
-    uint64_t word = (mo & 0xffff) | extra << 32;
-
-    as_store(&g->as, frame_mem(FRAME_ARGS), va, true);
-    t = alloc_temp(g);
-    as_mov_imm(&g->as, t, word);
-    as_store(&g->as, frame_mem(FRAME_ARGS + 8), t, true);
-    g->locked &= ~(1u << t);
-}
-
-static void call_c(struct gen *g, const void *fn)
-{
-    evict_all(g);
-    as_mov_imm(&g->as, RAX, (uint64_t)(uintptr_t)fn);
-    as_call_to(&g->as, to_rw(g->t, g->h->call));
-    add_site(g);
-}
-
-static void stage_frame_pointer(struct gen *g)
-{
-    uint32_t t = alloc_temp(g);
-
-    as_lea(&g->as, t, frame_mem(FRAME_EVAL), true);
-    as_store(&g->as, frame_mem(FRAME_ARGS + 16), t, true);
-    g->locked &= ~(1u << t);
-}
-
-static void result_from_frame(struct gen *g, uint32_t i)
-{
-    struct mem to = def_slot(g, i), from = frame_mem(FRAME_EVAL);
-
-    for (int k = 0; k < 2; k++) {
-        as_load(&g->as, RAX, from, true);
-        as_store(&g->as, to, RAX, true);
-        from.disp += 8;
-        to.disp += 8;
-    }
-}
-
-static void gen_cas(struct gen *g, uint32_t i, const struct tn_ir_op *o)
-{
-    uint32_t mo = o[-1].a;
-
-    stage_address(g, o, mo, 0);
-    if (g->val[i].is_wide) {
-        use_into_mem(g, o->b, frame_mem(FRAME_EVAL));
-        use_into_mem(g, o->c, frame_mem(FRAME_EVAL + 16));
-        stage_frame_pointer(g);
-        call_c(g, (const void *)tcg_cas_wide);
-        result_from_frame(g, i);
-        return;
-    }
-    use_into_mem(g, o->b, frame_mem(FRAME_ARGS + 16));
-    use_into_mem(g, o->c, frame_mem(FRAME_ARGS + 24));
-    call_c(g, (const void *)tcg_cas);
-    def_in(g, i, RAX);
-}
-
-static void gen_wide(struct gen *g, uint32_t i, const struct tn_ir_op *o)
-{
-    stage_address(g, o, o->c, 0);
-    if (o->op == TN_OP_STORE)
-        use_into_mem(g, o->b, frame_mem(FRAME_EVAL));
-    stage_frame_pointer(g);
-    call_c(g, o->op == TN_OP_STORE ? (const void *)tcg_store_wide
-                                   : (const void *)tcg_load_wide);
-    if (o->op == TN_OP_LOAD)
-        result_from_frame(g, i);
-}
-
 static void gen_fence(struct gen *g, const struct tn_ir_op *o)
 {
     /* x86-64 orders everything but a store before a later load. */
@@ -348,35 +272,13 @@ bool gen_mem(struct gen *g, uint32_t i, const struct tn_ir_op *o)
     switch (o->op) {
     case TN_OP_LOAD:
         if ((o->c & TN_MO_SIZE) > TN_MO_64)
-            gen_wide(g, i, o);
-        else
-            gen_load(g, i, o);
+            return false;
+        gen_load(g, i, o);
         return true;
     case TN_OP_STORE:
         if ((o->c & TN_MO_SIZE) > TN_MO_64)
-            gen_wide(g, i, o);
-        else
-            gen_store(g, o);
-        return true;
-    case TN_OP_ATOMIC:
-        stage_address(g, o, o->c, o->flags);
-        use_into_mem(g, o->b, frame_mem(FRAME_ARGS + 16));
-        call_c(g, (const void *)tcg_atomic);
-        def_in(g, i, RAX);
-        return true;
-    case TN_OP_CAS:
-        gen_cas(g, i, o);
-        return true;
-    case TN_OP_LOAD_EX:
-        stage_address(g, o, o->c, 0);
-        call_c(g, (const void *)tcg_load_ex);
-        def_in(g, i, RAX);
-        return true;
-    case TN_OP_STORE_EX:
-        stage_address(g, o, o->c, 0);
-        use_into_mem(g, o->b, frame_mem(FRAME_ARGS + 16));
-        call_c(g, (const void *)tcg_store_ex);
-        def_in(g, i, RAX);
+            return false;
+        gen_store(g, o);
         return true;
     case TN_OP_FENCE:
         gen_fence(g, o);

@@ -144,7 +144,7 @@ static void leave_for(struct tcg *t, struct tcg_host *h, struct as *a,
 static void make_exits(struct tcg *t, struct tcg_host *h, struct as *a)
 {
     h->exit_link = here(t, a);
-    as_store(a, hot_field(HOT_LINK), RAX, true);
+    as_store(a, hot_field(HOT_LEFT), RAX, true);
     as_load(a, RDX, mem_at(RAX, offsetof(struct tcg_link, pc)), true);
     leave_for(t, h, a, LEAVE_LINK);
     h->exit_jump = here(t, a);
@@ -153,6 +153,7 @@ static void make_exits(struct tcg *t, struct tcg_host *h, struct as *a)
     as_load(a, RDX, mem_at(RAX, offsetof(struct tcg_unit, pc)), true);
     leave_for(t, h, a, LEAVE_REQUEST);
     h->exit_dead = here(t, a);
+    as_store(a, hot_field(HOT_LEFT), RAX, true);
     as_load(a, RDX, mem_at(RAX, offsetof(struct tcg_unit, pc)), true);
     leave_for(t, h, a, LEAVE_DEAD);
     h->exit_sync = here(t, a);
@@ -192,6 +193,10 @@ void make_thunks(struct tcg *t, struct tcg_host *h)
     h->slow_load = make_slow(t, h, &a, (const void *)tcg_load);
     h->slow_store = make_slow(t, h, &a, (const void *)tcg_store);
     h->slow_eval = make_slow(t, h, &a, (const void *)tcg_eval);
+    h->slow_atomic = make_slow(t, h, &a, (const void *)tcg_atomic);
+    h->slow_cas = make_slow(t, h, &a, (const void *)tcg_cas);
+    h->slow_load_ex = make_slow(t, h, &a, (const void *)tcg_load_ex);
+    h->slow_store_ex = make_slow(t, h, &a, (const void *)tcg_store_ex);
     make_call(t, h, &a);
     make_exits(t, h, &a);
     t->thunk_bytes = (uint64_t)(a.p - t->code_rw);

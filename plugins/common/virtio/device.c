@@ -153,9 +153,11 @@ void virtio_stop(struct tn_virtio *virtio)
 
 void virtio_reset(struct tn_virtio *virtio)
 {
-    uint32_t old = virtio->status;
+    uint32_t old = virtio->status ? virtio->status : virtio->resetting;
 
     virtio->status = 0;
+    /* Ends with the last chain; reset() may wait for that, unlocked. */
+    virtio->resetting = virtio->outstanding ? old : 0;
     virtio->driver_features = 0;
     virtio->config_generation = 0;
     for (uint32_t i = 0; i < virtio->n_queues; i++) {
@@ -164,7 +166,6 @@ void virtio_reset(struct tn_virtio *virtio)
     }
     if (virtio->self)
         virtio->device.reset(virtio->self);
-    virtio->resetting = virtio->outstanding ? old : 0;
 }
 
 static const char *check_queue(struct tn_virtio *virtio,

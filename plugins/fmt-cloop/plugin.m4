@@ -1,0 +1,2 @@
+dnl SPDX-License-Identifier: Apache-2.0
+TENON_PLUGIN_REQUIRES([fmt-cloop], [zlib], [zlib1g-dev])

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that an L1 table refers to, at once: for snapshots. Everything here may
+ * block, and nothing else changes the image meanwhile. */
+#include "qcow2.h"
+
+#include <errno.h>
+
+int32_t qcow2_read_l1(struct qcow2 *q, uint64_t offset, uint64_t entries,
+                      uint64_t **table, const char *what,
+                      struct tn_error *error)
+{
+    uint64_t length = q->image->length(q->host, 0);
+    int32_t rc;
+
+    *table = NULL;
+    if (offset % q->cluster || offset > length ||
+        (entries && entries * 8 > length - offset))
+        return tn_fail(q->host, error, -EINVAL,
+                       "the %s at offset %#llx is not inside the file", what,
+                       (unsigned long long)offset);
+    *table = q->image->allocate(q->host, entries ? entries * 8 : 8);
+    if (!*table)
+        return tn_fail(q->host, error, -ENOMEM, "no memory for the %s", what);
+    rc = q->image->pread(q->host, 0, offset, *table, entries * 8);
+    if (rc < 0) {
+        q->image->free(q->host, *table);
+        *table = NULL;
+        return tn_fail(q->host, error, rc,
+                       "the %s at offset %#llx cannot be read", what,
+                       (unsigned long long)offset);
+    }
+    for (uint64_t i = 0; i < entries; i++)
+        (*table)[i] = get_be64(&(*table)[i]);
+    return 0;
+}
+
+static int32_t read_l2(struct qcow2 *q, uint64_t entry, uint8_t *table)
+{
+    uint64_t at = entry & OFFSET_MASK;
+
+    if (at % q->cluster || at >= q->image->length(q->host, 0))
+        return -EIO;
+    return q->image->pread(q->host, 0, at, table, q->cluster);
+}
+
+static int32_t count_table(struct qcow2 *q, const uint8_t *table,
+                           int64_t delta)
+{
+    uint64_t first;
+    int32_t rc = 0;
+
+    for (uint64_t i = 0; rc == 0 && i < q->cluster;
+         i += 1ull << q->l2_entry_bits) {
+        uint32_t n = qcow2_entry_clusters(q, get_be64(table + i), &first);
+
+        for (; rc == 0 && n; n--, first++)
+            rc = qcow2_refcount_add(q, first, delta);
+    }
+    return rc;
+}
+
+int32_t qcow2_tree_count(struct qcow2 *q, const uint64_t *l1, uint64_t entries,
+                         int64_t delta, struct tn_error *error)
+{
+    uint8_t *table = q->image->allocate(q->host, q->cluster);
+    int32_t rc = table ? 0 : -ENOMEM;
+
+    for (uint64_t i = 0; rc == 0 && i < entries; i++) {
+        if (!(l1[i] & OFFSET_MASK))
+            continue;
+        rc = read_l2(q, l1[i], table);
+        if (rc == 0)
+            rc = count_table(q, table, delta);
+        if (rc == 0)
+            rc = qcow2_refcount_add(
+                q, (l1[i] & OFFSET_MASK) >> q->cluster_bits, delta);
+    }
+    q->image->free(q->host, table);
+    return rc < 0 ? tn_fail(q->host, error, rc,
+                            "the reference counts cannot be changed: check "
+                            "the image")
+                  : 0;
+}
+
+/* ---- the COPIED marks ---- */
+
+static int32_t is_only(struct qcow2 *q, uint64_t at, uint32_t clear, int *only)
+{
+    uint64_t count = 0;
+    int32_t rc = clear ? 0
+                       : qcow2_refcount_get(q, at >> q->cluster_bits, &count);
+
+    *only = count == 1;
+    return rc;
+}
+
+static int32_t mark_table(struct qcow2 *q, uint8_t *table, uint32_t clear,
+                          int *changed)
+{
+    uint64_t entry, at;
+    int32_t rc = 0;
+    int only;
+
+    for (uint64_t i = 0; rc == 0 && i < q->cluster;
+         i += 1ull << q->l2_entry_bits) {
+        entry = get_be64(table + i);
+        at = entry & OFFSET_MASK;
+        if (entry & ENTRY_COMPRESSED || !at)
+            continue;
+        rc = is_only(q, at, clear, &only);
+        if (rc == 0 && only != (int)(entry >> 63)) {
+            put_be64(table + i, entry ^ ENTRY_COPIED);
+            *changed = 1;
+        }
+    }
+    return rc;
+}
+
+int32_t qcow2_write_l1(struct qcow2 *q, uint64_t first, uint64_t n)
+{
+    uint64_t *swapped = q->image->allocate(q->host, n * 8 + 8);
+    int32_t rc;
+
+    if (!swapped)
+        return -ENOMEM;
+    for (uint64_t i = 0; i < n; i++)
+        put_be64(&swapped[i], q->l1[first + i]);
+    rc = q->image->pwrite(q->host, 0, q->l1_offset + first * 8, swapped, n * 8);
+    q->image->free(q->host, swapped);
+    return rc;
+}
+
+int32_t qcow2_tree_marks(struct qcow2 *q, uint32_t clear)
+{
+    uint8_t *table = q->image->allocate(q->host, q->cluster);
+    int32_t rc = table ? 0 : -ENOMEM;
+    int only, changed;
+
+    for (uint64_t i = 0; rc == 0 && i < q->l1_entries; i++) {
+        uint64_t entry = q->l1[i];
+
+        if (!(entry & OFFSET_MASK))
+            continue;
+        changed = 0;
+        rc = read_l2(q, entry, table);
+        if (rc == 0 && !q->data_file)
+            rc = mark_table(q, table, clear, &changed);
+        if (rc == 0 && changed)
+            rc = q->image->pwrite(q->host, 0, entry & OFFSET_MASK, table,
+                                  q->cluster);
+        if (rc == 0)
+            rc = is_only(q, entry & OFFSET_MASK, clear, &only);
+        if (rc == 0)
+            q->l1[i] = (entry & ~ENTRY_COPIED) | (only ? ENTRY_COPIED : 0);
+    }
+    q->image->free(q->host, table);
+    return rc == 0 ? qcow2_write_l1(q, 0, q->l1_entries) : rc;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VMDK for the tests that all formats share (tests/image/kind.h). */
+#include "tests/image/kind.h"
+
+static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-vmdk",
+                                      NULL};
+
+static const struct image_options options[] = {
+    {.ours = "", .reference = ""},
+    {.ours = "zeroed-grain=yes", .reference = "zeroed_grain=on"},
+    {.ours = "subformat=monolithicFlat",
+     .reference = "subformat=monolithicFlat"},
+    {.ours = "subformat=twoGbMaxExtentSparse,adapter-type=lsilogic",
+     .reference = "subformat=twoGbMaxExtentSparse,adapter_type=lsilogic"},
+    {.ours = "subformat=twoGbMaxExtentFlat,preallocation=full",
+     .reference = "subformat=twoGbMaxExtentFlat"},
+    {.ours = "compat6=yes", .reference = "hwversion=7"},
+};
+
+static const struct image_kind vmdk = {
+    .name = "vmdk",
+    .plugins = plugins,
+    .reference = "vmdk",
+    .abilities = IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_REFERENCE_CHECKS |
+                 IMAGE_REFERENCE_WRITES,
+    .options = options,
+    .n_options = G_N_ELEMENTS(options),
+    .fuzz_options = 2,
+};
+
+IMAGE_KIND_TESTS(vmdk)
