@@ -49,13 +49,16 @@
 #define TRANSMIT_WRITE_ZEROES 0x40u
 #define TRANSMIT_DF 0x80u
 #define TRANSMIT_MULTI_CONN 0x100u
+#define TRANSMIT_CACHE 0x400u
+#define TRANSMIT_FAST_ZERO 0x800u
 
 #define MAX_OPTION (64u << 10)
 #define MAX_OPTIONS 1000u /* before the client has to be about something */
-#define MAX_REQUEST (32u << 20)
+#define MAX_SKIPPED (32u << 20)
 
 #define BITMAP_PREFIX "qemu:dirty-bitmap:"
 #define ALLOCATION "base:allocation"
+#define DEPTH "qemu:allocation-depth"
 
 struct option {
     uint32_t code;
@@ -86,12 +89,16 @@ static uint16_t transmission_flags(const struct nbd_client *c)
 {
     const struct nbd_server *server = c->server;
     uint32_t flags = TRANSMIT_HAS_FLAGS | TRANSMIT_FLUSH | TRANSMIT_FUA |
-                     TRANSMIT_MULTI_CONN;
+                     TRANSMIT_CACHE;
 
     if (server->writable)
-        flags |= TRANSMIT_TRIM | TRANSMIT_WRITE_ZEROES;
+        flags |=
+            TRANSMIT_TRIM | TRANSMIT_WRITE_ZEROES | TRANSMIT_FAST_ZERO;
     else
         flags |= TRANSMIT_READ_ONLY;
+    /* A flush is the image's: it covers what every client has written. */
+    if (server->max_clients != 1)
+        flags |= TRANSMIT_MULTI_CONN;
     if (c->structured)
         flags |= TRANSMIT_DF;
     if (node_file(server->node, 0)->info.flags & TN_PROTOCOL_ROTATIONAL)
@@ -109,21 +116,27 @@ static gboolean is_ours(const struct nbd_server *server, const uint8_t *name,
 
 /* ---- INFO and GO ---- */
 
+static uint32_t preferred_bytes(const struct block_node *node)
+{
+    uint32_t cluster = node->info.cluster_bytes;
+
+    return cluster & (cluster - 1) ? 4096 : CLAMP(cluster, 4096u, 65536u);
+}
+
 static gboolean send_info(struct nbd_client *c, uint32_t option)
 {
     const struct nbd_server *server = c->server;
     uint8_t info[14];
 
     put_be(info, INFO_EXPORT, 2);
-    put_be(info + 2, server->node->info.bytes, 8);
+    put_be(info + 2, server->bytes, 8);
     put_be(info + 10, transmission_flags(c), 2);
     if (!reply(c, option, REP_INFO, info, 12))
         return FALSE;
     put_be(info, INFO_BLOCK_SIZE, 2);
-    put_be(info + 2, 512, 4);
-    put_be(info + 6, MAX(MIN(server->node->info.cluster_bytes, 65536u), 4096u),
-           4);
-    put_be(info + 10, MAX_REQUEST, 4);
+    put_be(info + 2, 1, 4);
+    put_be(info + 6, preferred_bytes(server->node), 4);
+    put_be(info + 10, NBD_MAX_REQUEST, 4);
     if (!reply(c, option, REP_INFO, info, 14))
         return FALSE;
     if (server->description) {
@@ -166,7 +179,7 @@ static gboolean export_name(struct nbd_client *c, const struct option *o,
 
     if (!is_ours(c->server, o->data, o->length))
         return FALSE;
-    put_be(answer, c->server->node->info.bytes, 8);
+    put_be(answer, c->server->bytes, 8);
     put_be(answer + 8, transmission_flags(c), 2);
     return stream_write(c->stream, answer, no_zeroes ? 10 : sizeof answer);
 }
@@ -194,26 +207,39 @@ static gboolean matches(const char *query, const char *name, gboolean list)
             g_str_has_prefix(name, query));
 }
 
-static gboolean answer_query(struct nbd_client *c, const struct option *o,
-                             const char *query)
+/* NAME is context ID; choose and name it if QUERY asks for it. */
+static gboolean offer(struct nbd_client *c, const struct option *o,
+                      const char *query, guint id, const char *name)
 {
     gboolean list = o->code == OPT_LIST_META_CONTEXT;
 
-    if (matches(query, ALLOCATION, list) && (list || !c->base_allocation)) {
-        c->base_allocation |= !list;
-        if (!send_context(c, o->code, 0, ALLOCATION))
-            return FALSE;
-    }
-    for (guint i = 0; i < c->server->bitmaps->len; i++) {
-        const struct nbd_bitmap *b =
-            &g_array_index(c->server->bitmaps, struct nbd_bitmap, i);
-        g_autofree char *name = g_strconcat(BITMAP_PREFIX, b->name, NULL);
+    if (!matches(query, name, list))
+        return TRUE;
+    if (list)
+        return send_context(c, o->code, id, name);
+    for (guint i = 0; i < c->contexts->len; i++)
+        if (g_array_index(c->contexts, guint, i) == id)
+            return TRUE;
+    if (c->contexts->len == NBD_MAX_CONTEXTS)
+        return TRUE;
+    g_array_append_val(c->contexts, id);
+    return send_context(c, o->code, id, name);
+}
 
-        if (!matches(query, name, list))
-            continue;
-        if (!list && c->contexts->len < 64)
-            g_array_append_val(c->contexts, i);
-        if (!send_context(c, o->code, i + 1, name))
+static gboolean answer_query(struct nbd_client *c, const struct option *o,
+                             const char *query)
+{
+    const struct nbd_server *server = c->server;
+
+    if (!offer(c, o, query, NBD_ALLOCATION, ALLOCATION) ||
+        (server->depth && !offer(c, o, query, NBD_DEPTH, DEPTH)))
+        return FALSE;
+    for (guint i = 0; i < server->bitmaps->len; i++) {
+        g_autofree char *name = g_strconcat(
+            BITMAP_PREFIX,
+            g_array_index(server->bitmaps, struct nbd_bitmap, i).name, NULL);
+
+        if (!offer(c, o, query, NBD_FIRST_BITMAP + i, name))
             return FALSE;
     }
     return TRUE;
@@ -234,7 +260,6 @@ static gboolean meta_contexts(struct nbd_client *c, const struct option *o)
     n = (uint32_t)get_be(o->data + 4 + length, 4);
     at = 8 + length;
     if (o->code == OPT_SET_META_CONTEXT) {
-        c->base_allocation = FALSE;
         g_array_set_size(c->contexts, 0);
     } else if (n == 0) {
         static const char *const all[] = {"base:", "qemu:"};
@@ -287,7 +312,7 @@ static gboolean start_tls(struct nbd_client *c, const struct option *o,
         !stream_start_tls(c->stream, c->server->tls))
         return FALSE;
     /* Nothing that was said in plain text counts any more. */
-    c->structured = c->base_allocation = FALSE;
+    c->structured = FALSE;
     g_array_set_size(c->contexts, 0);
     *secure = TRUE;
     return TRUE;
@@ -339,7 +364,7 @@ static gboolean read_option(struct nbd_client *c, struct option *o,
     o->code = (uint32_t)get_be(head + 8, 4);
     o->length = (uint32_t)get_be(head + 12, 4);
     *too_long = o->length > MAX_OPTION;
-    if (o->length > MAX_REQUEST)
+    if (o->length > MAX_SKIPPED)
         return FALSE;
     while (o->length > MAX_OPTION) {
         if (!stream_read(c->stream, o->data, MAX_OPTION))

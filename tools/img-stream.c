@@ -17,6 +17,7 @@ struct stream {
     int fd;
 #ifdef HAVE_GNUTLS
     gnutls_session_t session;
+    gboolean secure; /* the handshake is over */
 #endif
 };
 
@@ -41,12 +42,17 @@ struct stream_tls {
     gboolean verify_peer;
 };
 
+void stream_bye(struct stream *stream)
+{
+    if (stream->session && stream->secure)
+        gnutls_bye(stream->session, GNUTLS_SHUT_WR);
+    shutdown(stream->fd, SHUT_WR);
+}
+
 void stream_free(struct stream *stream)
 {
-    if (stream->session) {
-        gnutls_bye(stream->session, GNUTLS_SHUT_WR);
+    if (stream->session)
         gnutls_deinit(stream->session);
-    }
     close(stream->fd);
     g_free(stream);
 }
@@ -60,7 +66,7 @@ static gssize read_some(struct stream *s, void *data, gsize bytes)
 {
     gssize n;
 
-    if (!s->session)
+    if (!s->secure)
         return recv(s->fd, data, bytes, 0);
     do
         n = gnutls_record_recv(s->session, data, bytes);
@@ -73,7 +79,7 @@ static gssize write_some(struct stream *s, const void *data, gsize bytes)
 {
     gssize n;
 
-    if (!s->session)
+    if (!s->secure)
         return send(s->fd, data, bytes, MSG_NOSIGNAL);
     do
         n = gnutls_record_send(s->session, data, bytes);
@@ -155,15 +161,19 @@ gboolean stream_start_tls(struct stream *stream, struct stream_tls *tls)
         gnutls_session_set_verify_cert(stream->session, NULL, 0);
     }
     gnutls_transport_set_int(stream->session, stream->fd);
-    gnutls_handshake_set_timeout(stream->session,
-                                 GNUTLS_DEFAULT_HANDSHAKE_TIMEOUT);
     do
         rc = gnutls_handshake(stream->session);
     while (rc < 0 && !gnutls_error_is_fatal(rc));
-    return rc >= 0;
+    stream->secure = rc >= 0;
+    return stream->secure;
 }
 
 #else
+
+void stream_bye(struct stream *stream)
+{
+    shutdown(stream->fd, SHUT_WR);
+}
 
 void stream_free(struct stream *stream)
 {

@@ -11,6 +11,8 @@ struct stream_tls;
 
 struct stream *stream_new(int fd);
 void stream_free(struct stream *stream);
+/* Say that no more will be written. */
+void stream_bye(struct stream *stream);
 /* All of it, or FALSE. */
 gboolean stream_read(struct stream *stream, void *data, gsize bytes);
 gboolean stream_write(struct stream *stream, const void *data, gsize bytes);

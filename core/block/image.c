@@ -89,16 +89,10 @@ int32_t image_map(struct block_node *node, uint64_t offset, uint64_t bytes,
 
 /* Is clearly less of the file on the disk than its length says: was it made
  * with its metadata preallocated? */
-static gboolean has_holes(const struct block_node *node,
-                          const struct block_file *file)
+static gboolean has_holes(const struct block_file *file)
 {
-    uint64_t slack = MAX(file->length / 10, 2ull * node->info.cluster_bytes);
+    uint64_t slack = MAX(file->length / 10, 128u << 10);
     struct stat st;
-
-    if (node->pass || (node->info.flags & TN_FORMAT_IN_PLACE))
-        return TRUE;
-    if (!(node->info.flags & TN_FORMAT_CAN_ZERO))
-        return FALSE;
 
     return file->info.fd >= 0 && !fstat(file->info.fd, &st) &&
            S_ISREG(st.st_mode) &&
@@ -114,7 +108,7 @@ static void ask_protocol(struct image_extent *e, enum image_status status)
 
     if (status == IMAGE_STATUS_HOLES)
         end = (end + 511) & ~511ull;
-    else if (!has_holes(e->node, file))
+    else if (!e->node->pass && !has_holes(file))
         return;
     if (e->at >= end) { /* a raw image's last, partial sector */
         e->zero = TRUE;
@@ -143,10 +137,8 @@ static void set_extent(struct image_extent *e, struct block_node *node,
     e->node = node;
     e->depth = depth;
     e->bytes = map->bytes;
-    e->present = map->kind != TN_EXTENT_UNALLOCATED ||
-                 !(node->info.flags & TN_FORMAT_BACKING);
-    e->zero = map->kind == TN_EXTENT_ZERO ||
-              (map->kind == TN_EXTENT_UNALLOCATED && e->present);
+    e->present = map->kind != TN_EXTENT_UNALLOCATED;
+    e->zero = map->kind == TN_EXTENT_ZERO;
     e->compressed = map->kind == TN_EXTENT_COMPRESSED;
     e->data = map->kind == TN_EXTENT_DATA || e->compressed;
     e->plain = (map->kind == TN_EXTENT_DATA &&
@@ -176,7 +168,7 @@ int32_t image_extent(struct block_node *node, struct block_node *base,
             break;
         /* Beyond the end of the one below there are zeroes: this one's. */
         if (offset >= node->backing->info.bytes) {
-            e->zero = TRUE;
+            e->zero = e->present = TRUE;
             return 0;
         }
         e->bytes = MIN(e->bytes, node->backing->info.bytes - offset);
