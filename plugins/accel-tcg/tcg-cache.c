@@ -53,15 +53,16 @@ int32_t cache_init(struct tcg *t, struct tn_error *error)
 
 static void free_mappings(struct tcg *t)
 {
-    for (uint32_t i = 0; t->mappings && i < MAPPING_BUCKETS; i++) {
-        struct tcg_mapping *m = atomic_load(&t->mappings[i]), *next;
+    struct tcg_mapping *m, *older;
 
-        for (; m; m = next) {
-            next = m->next;
-            free(m);
-        }
-        atomic_store(&t->mappings[i], NULL);
+    /* Along the mappings: most buckets were never touched, and their memory
+     * need not come to be. */
+    for (m = t->last_mapping; m; m = older) {
+        older = m->older;
+        atomic_store(m->bucket, NULL);
+        free(m);
     }
+    t->last_mapping = NULL;
 }
 
 static void free_chunks(struct tcg *t)
@@ -125,8 +126,15 @@ uint32_t cache_mapping(struct tcg *t, uint64_t va_page, uint64_t ram_page)
     first = atomic_load_explicit(head, memory_order_relaxed);
     m = find_mapping(first, va_page, ram_page);
     if (!m && (m = malloc(sizeof *m)) != NULL) {
-        *m = (struct tcg_mapping){first, va_page, ram_page,
-                                  t->next_mapping++};
+        *m = (struct tcg_mapping){
+            .next = first,
+            .va_page = va_page,
+            .ram_page = ram_page,
+            .id = t->next_mapping++,
+            .older = t->last_mapping,
+            .bucket = head,
+        };
+        t->last_mapping = m;
         atomic_store_explicit(head, m, memory_order_release);
     }
     id = m ? m->id : 0;

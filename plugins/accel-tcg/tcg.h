@@ -155,6 +155,8 @@ struct tcg_mapping {
     struct tcg_mapping *next;
     uint64_t va_page, ram_page;
     uint32_t id;
+    struct tcg_mapping *older; /* of all */
+    _Atomic(struct tcg_mapping *) *bucket;
 };
 
 /* Where code and unit records are put: one range of both each vCPU. */
@@ -279,6 +281,7 @@ struct tcg {
     _Atomic uint8_t *writers; /* 0 none, vCPU index + 1, 255 several */
     uint64_t n_pages;
     _Atomic(struct tcg_mapping *) *mappings;
+    struct tcg_mapping *last_mapping; /* under translate_lock */
     uint32_t next_mapping;
     struct tcg_host *codegen; /* the host CPU's part */
     /* exclusive sections */
