@@ -4,6 +4,7 @@
 # ours, and those that mean no good. What is not installed is skipped by name.
 set -u
 img=$TENON_TOP_BUILDDIR/tools/tenon-img
+PATH=$PATH:/usr/sbin # nbd-client
 here=$TENON_TOP_SRCDIR/tools
 work=$(mktemp -d)
 server=
