@@ -64,17 +64,32 @@ static gboolean is_over(struct nbd_server *server)
     return over;
 }
 
+/* Threads that are at their end: no waiting to speak of. */
+static void join_ended(struct nbd_server *server)
+{
+    g_autoptr(GPtrArray) ended = g_ptr_array_new();
+
+    g_mutex_lock(&server->lock);
+    g_ptr_array_extend_and_steal(ended, server->ended);
+    server->ended = g_ptr_array_new();
+    g_mutex_unlock(&server->lock);
+    for (guint i = 0; i < ended->len; i++)
+        g_thread_join(g_ptr_array_index(ended, i));
+}
+
 void nbd_run(struct nbd_server *server)
 {
     struct nbd_request *r;
 
     while (!is_over(server)) {
         block_context_wait(server->node->context);
+        join_ended(server);
         while ((r = g_async_queue_try_pop(server->later)))
             nbd_work_later(r);
     }
     for (guint i = 0; i < server->acceptors->len; i++)
         g_thread_join(g_ptr_array_index(server->acceptors, i));
+    join_ended(server);
     block_context_run(server->node->context);
 }
 
@@ -97,6 +112,7 @@ static void client_end(struct nbd_client *c)
     stream_bye(c->stream);
     g_mutex_lock(&server->lock);
     g_ptr_array_remove_fast(server->clients, c);
+    g_ptr_array_add(server->ended, g_thread_self());
     if (!server->clients->len && server->once && server->served)
         stop_locked(server);
     g_cond_broadcast(&server->changed);
@@ -155,9 +171,7 @@ static void take_client(struct nbd_server *server, int fd)
     if (thread)
         g_ptr_array_add(server->clients, c);
     g_mutex_unlock(&server->lock);
-    if (thread)
-        g_thread_unref(thread);
-    else
+    if (!thread) /* else join_ended() has it */
         client_free(c);
 }
 
@@ -240,6 +254,7 @@ void nbd_server_init(struct nbd_server *server)
     g_cond_init(&server->changed);
     server->clients = g_ptr_array_new();
     server->acceptors = g_ptr_array_new();
+    server->ended = g_ptr_array_new();
     server->later = g_async_queue_new();
     server->bitmaps = g_array_new(FALSE, FALSE, sizeof(struct nbd_bitmap));
     server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -256,6 +271,7 @@ void nbd_server_clear(struct nbd_server *server)
     }
     g_array_unref(server->bitmaps);
     g_async_queue_unref(server->later);
+    g_ptr_array_unref(server->ended);
     g_ptr_array_unref(server->acceptors);
     g_ptr_array_unref(server->clients);
     close(server->stop_fd);

@@ -74,6 +74,7 @@ struct nbd_server {
     GCond changed;
     GPtrArray *clients;
     GPtrArray *acceptors; /* of GThread * */
+    GPtrArray *ended;     /* of GThread *, of clients that have gone */
     int stop_fd;          /* readable: the end */
     gboolean stop, served;
     GAsyncQueue *later; /* of struct nbd_request *: they wait, so not nested */

@@ -229,6 +229,7 @@ struct block_node *img_open(const struct img_open *open)
         options.flags |= TN_IMAGE_UNLOCKED | TN_IMAGE_SHARED;
     if (open->format) {
         options.format = img_format(open->format);
+        options.format_values = open->values;
         if (!options.format)
             return NULL;
     }

@@ -212,12 +212,28 @@ char *serve_url(const struct serve_place *place, const char *export_name,
                            *name ? "/" : "", name);
 }
 
+/* libguestfs takes a socket with the scheme nbd only. */
+static void print_guestmount(const char *url, gboolean is_unix,
+                             gboolean writable)
+{
+    g_autofree char *plain =
+        is_unix ? g_strconcat("nbd", url + strlen("nbd+unix"), NULL)
+                : g_strdup(url);
+    g_autofree char *quoted = g_shell_quote(plain);
+
+    img_say("Its file systems:   guestmount %s--format=raw -a %s -i /mnt\n",
+            writable ? "" : "--ro ", quoted);
+}
+
 void serve_print_hints(const struct serve_place *place, const char *url,
                        const char *export_name, gboolean tls,
                        gboolean writable)
 {
     g_autofree char *quoted = g_shell_quote(url);
-    g_autofree char *name = g_shell_quote(export_name);
+    g_autofree char *quoted_name = g_shell_quote(export_name);
+    g_autofree char *name =
+        g_strconcat(*export_name ? " -N " : "",
+                    *export_name ? quoted_name : "", NULL);
     g_autofree char *socket =
         place->socket ? g_canonicalize_filename(place->socket, NULL) : NULL;
     g_autofree char *where =
@@ -227,16 +243,16 @@ void serve_print_hints(const struct serve_place *place, const char *url,
     img_say("%s\n", url);
     img_say("To look at it:      nbdinfo %s\n", quoted);
     if (!tls && socket)
-        img_say("As a block device:  nbd-client -unix %s /dev/nbd0 -N %s && "
+        img_say("As a block device:  nbd-client -unix %s /dev/nbd0%s && "
                 "mount%s /dev/nbd0 /mnt\n",
                 where, name, ro);
     else if (!tls)
-        img_say("As a block device:  nbd-client %s %u /dev/nbd0 -N %s && "
+        img_say("As a block device:  nbd-client %s %u /dev/nbd0%s && "
                 "mount%s /dev/nbd0 /mnt\n",
                 where, place->bound_port, name, ro);
     img_say("As a file:          nbdfuse%s DIR %s\n", writable ? "" : " -r",
             quoted);
-    img_say("Its file systems:   guestmount %s--format=raw -a %s -i /mnt\n",
-            writable ? "" : "--ro ", quoted);
+    if (!tls)
+        print_guestmount(url, socket != NULL, writable);
     fflush(stdout);
 }

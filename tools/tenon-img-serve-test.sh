@@ -4,6 +4,7 @@
 # ours, and those that mean no good. What is not installed is skipped by name.
 set -u
 img=$TENON_TOP_BUILDDIR/tools/tenon-img
+PATH=$PATH:/usr/sbin # nbd-client
 here=$TENON_TOP_SRCDIR/tools
 work=$(mktemp -d)
 server=
@@ -341,6 +342,14 @@ END
 start -t --handshake-timeout 1 -k "$sock" bad.qcow2
 misdeeds "a handshake that takes too long" hold
 stop "a handshake that takes too long"
+start -t -k "$sock" bad.qcow2
+mkfifo ready
+python3 "$here/tenon-img-serve.py" "$sock" stuck >ready &
+client=$!
+read -r _ <ready
+rm ready
+stop "a client that reads no replies"
+wait $client || fail "the end of a client that reads no replies"
 start -t -A -e 0 -k "$sock" bad.qcow2
 misdeeds "mutated input" fuzz 1:400
 stop "mutated input"

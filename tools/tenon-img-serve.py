@@ -10,8 +10,10 @@ broken       a client that vanishes between its requests
 ragged       parts of the same sectors written from two connections at once
 limits       requests and options that must be refused, each with its error
 hold         connect, and say nothing until the server hangs up
+stuck        ask for much, read none of it, until the server hangs up
 """
 import random
+import select
 import socket
 import struct
 import sys
@@ -284,6 +286,17 @@ def limits(path, _):
 def hold(path, _):
     c = Client(path)
     c.drain()
+
+
+def stuck(path, _):
+    c = Client(path).go()
+    c.send(b"".join(request(READ, i, 0, 1 << 20) for i in range(200)))
+    # Ready when the first reply is there.
+    c.take(16)
+    print("stuck", flush=True)
+    poll = select.poll()
+    poll.register(c.socket, 0)
+    assert poll.poll(60000), "the server does not hang up"
 
 
 if __name__ == "__main__":

@@ -110,6 +110,29 @@ expect 1 "json without sense" info 'json:{"driver":"raw"'
 expect 1 "an option that is none" info --image-opts driver=raw,file.filename=b.raw,x=1
 said "there is no option 'x'"
 
+# ---- encrypted targets: opened with the secret of -o, zeroes written ----
+
+encrypted() # FORMAT OPTIONS PREFIX
+{
+    local secret=secret,id=k,data=pw
+    rm -f e.img e.raw
+    expect 0 "convert to $1 with ${2%%=*}" convert --object $secret -f raw \
+        -O "$1" -o "$2,$3key-secret=k,$3iter-time=10" b.raw e.img
+    expect 0 "convert from $1 with ${2%%=*}" convert --object $secret \
+        --image-opts "driver=$1,$3key-secret=k,file.filename=e.img" -O raw e.raw
+    cmp b.raw e.raw || fail "content through $1 with $2"
+}
+
+if has_format luks; then
+    encrypted luks hash-alg=sha256 ""
+else
+    echo "skip: encrypted targets: the format luks is not there"
+fi
+if has_format luks && has_format qcow2; then
+    encrypted qcow2 encrypt.format=luks encrypt.
+    encrypted qcow2 preallocation=metadata,encrypt.format=luks encrypt.
+fi
+
 # ---- qcow2 ----
 
 if has_format qcow2; then
