@@ -306,7 +306,10 @@ void cache_link(struct tcg *t, struct tcg_link *link, struct tcg_unit *to)
     bool same = ((link->unit->pc ^ to->pc) & ~PAGE_MASK) == 0;
 
     if (!atomic_load(&link->unit->dead) && !atomic_load(&to->dead))
-        host_patch(t, link, same ? to->body : CHECKED_ENTRY(to));
+        host_patch(t, link,
+                   same && !atomic_load(&t->pages[to->ram_page[0]].divided)
+                       ? to->body
+                       : CHECKED_ENTRY(to));
 }
 
 static void unhash(struct tcg *t, struct tcg_unit *u)
@@ -392,6 +395,14 @@ void cache_written(struct tcg *t, uint64_t ram_page, uint32_t first,
     if (!p->units && flags)
         atomic_fetch_and(flags, (uint8_t)~TN_PAGE_CODE);
     pthread_mutex_unlock(&t->translate_lock);
+}
+
+/* Units made before, and the jumps between them, took the page as one. */
+void cache_divided(struct tcg *t, uint64_t ram_page)
+{
+    if (!atomic_load(&t->pages[ram_page].divided) &&
+        !atomic_exchange(&t->pages[ram_page].divided, 1))
+        cache_written(t, ram_page, 0, PAGE_MASK, NULL);
 }
 
 /* vCPUs that called C from generated code and are outside (a device, an
