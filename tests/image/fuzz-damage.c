@@ -63,7 +63,7 @@ static void a_number(struct fuzz *f, struct memory_file *b)
     if (below(f, 2)) /* big endian */
         v = GUINT64_SWAP_LE_BE(v) >> (64 - 8 * bytes);
     if (at + bytes <= b->length)
-        memory_write(b, at, (uint8_t *)&v, bytes);
+        mem_write(b, at, (uint8_t *)&v, bytes);
 }
 
 void fuzz_damage(struct fuzz *f, struct memory_file *b)
@@ -75,12 +75,12 @@ void fuzz_damage(struct fuzz *f, struct memory_file *b)
     case 0:
     case 1:
         byte = (uint8_t)below(f, 256);
-        memory_write(b, at, &byte, 1);
+        mem_write(b, at, &byte, 1);
         break;
     case 2:
     case 3:
         byte = b->data[at] ^ (uint8_t)(1u << below(f, 8));
-        memory_write(b, at, &byte, 1);
+        mem_write(b, at, &byte, 1);
         break;
     case 4: /* something from elsewhere */
         n = 8u << below(f, 8);
@@ -89,18 +89,18 @@ void fuzz_damage(struct fuzz *f, struct memory_file *b)
         at = at / 8 * 8;
         n = MIN(n, b->length - MAX(at, from));
         memcpy(some, b->data + from, n);
-        memory_write(b, at, some, n);
+        mem_write(b, at, some, n);
         break;
     case 5:
         n = 1u << below(f, 13);
         n = MIN(n, b->length - at);
         byte = below(f, 4) ? 0 : 0xff;
-        memory_touch(b, at, n);
+        mem_touch(b, at, n);
         memset(b->data + at, byte, n);
         break;
     case 6:
         if (below(f, 6) == 0 && b->length > 1)
-            memory_resize(b, 1 + below64(f, b->length - 1));
+            mem_resize(b, 1 + below64(f, b->length - 1));
         break;
     default:
         a_number(f, b);

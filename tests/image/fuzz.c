@@ -262,13 +262,13 @@ static void begin(struct fuzz *f, const struct image_kind *kind)
     image_kind_init_io(&f->t, kind, 1, BLOCK_IO_INLINE);
     make_seeds(f);
     g_clear_pointer(&f->t.path, g_free);
-    f->memory = memory_enter(&f->t);
+    f->memory = mem_enter(&f->t);
     for (guint i = 0; i < f->seeds->len; i++) {
         struct seed *s = &g_array_index(f->seeds, struct seed, i);
         g_autofree char *directory = g_path_get_dirname(s->path);
 
-        memory_import(f->memory, directory);
-        s->file = memory_find(f->memory, s->path);
+        mem_import(f->memory, directory);
+        s->file = mem_find(f->memory, s->path);
     }
     tn_log_set_fd(g_open("/dev/null", O_WRONLY | O_CLOEXEC, 0));
 }
@@ -276,7 +276,7 @@ static void begin(struct fuzz *f, const struct image_kind *kind)
 static void end(struct fuzz *f)
 {
     tn_log_set_fd(-1);
-    memory_leave(f->memory);
+    mem_leave(f->memory);
     for (guint i = 0; i < f->seeds->len; i++)
         g_free(g_array_index(f->seeds, struct seed, i).path);
     g_array_unref(f->seeds);
@@ -288,7 +288,7 @@ static void end(struct fuzz *f)
 
 static void mended(void *opaque, gsize at, const uint8_t *data, gsize bytes)
 {
-    memory_write(opaque, at, data, bytes);
+    mem_write(opaque, at, data, bytes);
 }
 
 /* TENON_TEST_SAVE: the image, as it is before anything is done to it. */
@@ -308,7 +308,7 @@ static void one_mutation(struct fuzz *f, guint64 number)
     f->random = g_rand_new_with_seed_array(
         (guint32[]){(guint32)number, (guint32)(number >> 32)}, 2);
     s = &g_array_index(f->seeds, struct seed, below(f, f->seeds->len));
-    memory_restore_all(f->memory);
+    mem_restore_all(f->memory);
     for (guint i = below(f, 6) + (number > f->seeds->len); i; i--)
         fuzz_damage(f, s->file);
     if (f->kind->mend && below(f, 4))
@@ -405,9 +405,9 @@ int image_fuzz_one(const struct image_kind *kind, const uint8_t *data,
         hash = (hash ^ data[i]) * 16777619u;
     f->random = g_rand_new_with_seed(hash);
     s = &g_array_index(f->seeds, struct seed, 0);
-    memory_restore_all(f->memory);
-    memory_resize(s->file, 0);
-    memory_write(s->file, 0, data, bytes);
+    mem_restore_all(f->memory);
+    mem_resize(s->file, 0);
+    mem_write(s->file, 0, data, bytes);
     f->t.path = s->path;
     try(f);
     f->t.path = NULL;

@@ -57,7 +57,7 @@ static void mark(struct memory_file *file, uint64_t offset, uint64_t bytes)
         }
 }
 
-gboolean memory_touch(struct memory_file *file, uint64_t offset,
+gboolean mem_touch(struct memory_file *file, uint64_t offset,
                       uint64_t bytes)
 {
     if (offset > MEMORY_MOST || bytes > MEMORY_MOST - offset)
@@ -68,13 +68,13 @@ gboolean memory_touch(struct memory_file *file, uint64_t offset,
     return TRUE;
 }
 
-gboolean memory_write(struct memory_file *file, uint64_t offset,
+gboolean mem_write(struct memory_file *file, uint64_t offset,
                       const uint8_t *data, uint64_t bytes)
 {
     uint64_t end = offset + bytes;
 
     if (data) {
-        if (!memory_touch(file, offset, bytes))
+        if (!mem_touch(file, offset, bytes))
             return FALSE;
         memcpy(file->data + offset, data, bytes);
         return TRUE;
@@ -89,16 +89,16 @@ gboolean memory_write(struct memory_file *file, uint64_t offset,
     return TRUE;
 }
 
-void memory_resize(struct memory_file *file, uint64_t bytes)
+void mem_resize(struct memory_file *file, uint64_t bytes)
 {
     if (bytes < file->high) {
-        memory_write(file, bytes, NULL, file->high - bytes);
+        mem_write(file, bytes, NULL, file->high - bytes);
         file->high = bytes;
     }
     file->length = bytes;
 }
 
-void memory_base_write(struct memory_file *file, uint64_t offset,
+void mem_base_write(struct memory_file *file, uint64_t offset,
                        const uint8_t *data, uint64_t bytes)
 {
     uint64_t end = offset + bytes;
@@ -117,16 +117,16 @@ void memory_base_write(struct memory_file *file, uint64_t offset,
     file->base_length = MAX(file->base_length, end);
 }
 
-void memory_base_resize(struct memory_file *file, uint64_t bytes)
+void mem_base_resize(struct memory_file *file, uint64_t bytes)
 {
     if (bytes < file->base_high) {
-        memory_base_write(file, bytes, NULL, file->base_high - bytes);
+        mem_base_write(file, bytes, NULL, file->base_high - bytes);
         file->base_high = bytes;
     }
     file->base_length = bytes;
 }
 
-void memory_restore(struct memory_file *file)
+void mem_restore(struct memory_file *file)
 {
     for (guint i = 0; i < file->dirty->len; i++) {
         uint64_t page = g_array_index(file->dirty, guint32, i);
@@ -141,19 +141,19 @@ void memory_restore(struct memory_file *file)
     file->high = file->base_high;
 }
 
-void memory_restore_all(struct memory *memory)
+void mem_restore_all(struct memory *memory)
 {
     GHashTableIter iter;
     gpointer file;
 
     g_hash_table_iter_init(&iter, memory->files);
     while (g_hash_table_iter_next(&iter, NULL, &file))
-        memory_restore(file);
+        mem_restore(file);
 }
 
 /* ---- files ---- */
 
-struct memory_file *memory_find(struct memory *memory, const char *name)
+struct memory_file *mem_find(struct memory *memory, const char *name)
 {
     if (g_str_has_prefix(name, "file://"))
         name += 7;
@@ -167,10 +167,10 @@ static gboolean is_zero(const uint8_t *data, uint64_t bytes)
     return bytes == 0 || (!data[0] && !memcmp(data, data + 1, bytes - 1));
 }
 
-struct memory_file *memory_put(struct memory *memory, const char *name,
+struct memory_file *mem_put(struct memory *memory, const char *name,
                                const uint8_t *data, uint64_t bytes)
 {
-    struct memory_file *file = memory_find(memory, name);
+    struct memory_file *file = mem_find(memory, name);
 
     if (!file) {
         file = g_new0(struct memory_file, 1);
@@ -182,19 +182,19 @@ struct memory_file *memory_put(struct memory *memory, const char *name,
         file->dirty = g_array_new(FALSE, FALSE, sizeof(guint32));
         g_hash_table_insert(memory->files, file->name, file);
     }
-    memory_base_resize(file, 0);
+    mem_base_resize(file, 0);
     for (uint64_t at = 0; at < bytes; at += MEMORY_PAGE) {
         uint64_t n = MIN(MEMORY_PAGE, bytes - at);
 
         if (!is_zero(data + at, n))
-            memory_base_write(file, at, data + at, n);
+            mem_base_write(file, at, data + at, n);
     }
-    memory_base_resize(file, bytes);
-    memory_restore(file);
+    mem_base_resize(file, bytes);
+    mem_restore(file);
     return file;
 }
 
-guint memory_import(struct memory *memory, const char *directory)
+guint mem_import(struct memory *memory, const char *directory)
 {
     g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
     const char *name;
@@ -209,7 +209,7 @@ guint memory_import(struct memory *memory, const char *directory)
         if (!g_file_test(path, G_FILE_TEST_IS_REGULAR))
             continue;
         assert_true(g_file_get_contents(path, &data, &bytes, NULL));
-        memory_put(memory, path, (uint8_t *)data, bytes);
+        mem_put(memory, path, (uint8_t *)data, bytes);
         n++;
     }
     return n;
@@ -231,7 +231,7 @@ static void export_file(const struct memory_file *file)
     close(fd);
 }
 
-void memory_export(struct memory *memory, const char *directory)
+void mem_export(struct memory *memory, const char *directory)
 {
     g_autofree char *prefix = g_strconcat(directory, "/", NULL);
     GHashTableIter iter;
@@ -262,7 +262,7 @@ static int32_t open_file(void *self, const char *name, uint32_t flags,
     struct instance *in = self;
 
     (void)flags;
-    in->file = memory_find(current, name);
+    in->file = mem_find(current, name);
     if (!in->file)
         return tn_error_set(error, -ENOENT, "%s: not in memory", name);
     in->file->opens++;
@@ -295,13 +295,13 @@ static void file_info(void *self, struct tn_protocol_info *info)
 static int32_t make_file(void *self, const char *name, uint64_t bytes,
                          struct tn_error *error)
 {
-    struct memory_file *file = memory_find(current, name);
+    struct memory_file *file = mem_find(current, name);
 
     (void)self;
     if (file && file->opens)
         return tn_error_set(error, -EBUSY, "%s is open", name);
-    file = memory_put(current, name, NULL, 0);
-    memory_resize(file, bytes);
+    file = mem_put(current, name, NULL, 0);
+    mem_resize(file, bytes);
     return 0;
 }
 
@@ -319,7 +319,7 @@ static int32_t resize_file(void *self, uint64_t bytes, struct tn_error *error)
     struct instance *in = self;
 
     (void)error;
-    memory_resize(in->file, bytes);
+    mem_resize(in->file, bytes);
     tell(in->file, MEMORY_RESIZE, 0, bytes, NULL);
     return 0;
 }
@@ -357,7 +357,7 @@ static int32_t read_or_write(struct memory_file *file,
                 there = MIN(n, file->high - at);
             memcpy(base, file->data + (there ? at : 0), there);
             memset(base + there, 0, n - there);
-        } else if (!memory_write(file, at, base, n)) {
+        } else if (!mem_write(file, at, base, n)) {
             return -ENOSPC;
         } else {
             tell(file, MEMORY_WRITE, at, n, base);
@@ -379,7 +379,7 @@ static int32_t zero(struct memory_file *file,
                     : 0;
     if (!bytes)
         return 0;
-    if (!memory_write(file, q->offset, NULL, bytes))
+    if (!mem_write(file, q->offset, NULL, bytes))
         return -ENOSPC;
     tell(file, MEMORY_ZERO, q->offset, bytes, NULL);
     return 0;
@@ -451,7 +451,7 @@ static const void *interface(void *self, const char *id)
 
 /* ---- */
 
-struct memory *memory_enter(struct image_test *t)
+struct memory *mem_enter(struct image_test *t)
 {
     struct memory *m = g_new0(struct memory, 1);
 
@@ -472,7 +472,7 @@ struct memory *memory_enter(struct image_test *t)
     return m;
 }
 
-void memory_leave(struct memory *m)
+void mem_leave(struct memory *m)
 {
     if (!m)
         return;

@@ -21,7 +21,7 @@ struct memory_file {
     uint8_t *data; /* MEMORY_MOST of address space, zero beyond HIGH */
     uint64_t length;
     uint64_t high; /* nothing beyond was ever written */
-    /* What memory_restore() puts back. */
+    /* What mem_restore() puts back. */
     uint8_t *base; /* likewise */
     uint64_t base_length;
     uint64_t base_high;
@@ -56,32 +56,32 @@ struct memory {
 
 /* From now on "file" of T's registry is memory; T's context must be one with
  * BLOCK_IO_INLINE. One at a time in a program. */
-struct memory *memory_enter(struct image_test *t);
+struct memory *mem_enter(struct image_test *t);
 /* "file" is files again; what is in memory is lost. NULL is allowed. */
-void memory_leave(struct memory *memory);
+void mem_leave(struct memory *memory);
 
 /* A file of that content; one that is there is replaced. */
-struct memory_file *memory_put(struct memory *memory, const char *name,
+struct memory_file *mem_put(struct memory *memory, const char *name,
                                const uint8_t *data, uint64_t bytes);
 /* All files of DIRECTORY. Their count. */
-guint memory_import(struct memory *memory, const char *directory);
+guint mem_import(struct memory *memory, const char *directory);
 /* All files in memory below DIRECTORY are written there, holes stay. */
-void memory_export(struct memory *memory, const char *directory);
-struct memory_file *memory_find(struct memory *memory, const char *name);
+void mem_export(struct memory *memory, const char *directory);
+struct memory_file *mem_find(struct memory *memory, const char *name);
 /* [offset, offset + bytes) of FILE's data is about to be changed; the file
  * becomes as long as that needs. FALSE: no space. */
-gboolean memory_touch(struct memory_file *file, uint64_t offset,
+gboolean mem_touch(struct memory_file *file, uint64_t offset,
                       uint64_t bytes);
 /* The content of the data; DATA NULL: zeroes. FALSE: no space. */
-gboolean memory_write(struct memory_file *file, uint64_t offset,
+gboolean mem_write(struct memory_file *file, uint64_t offset,
                       const uint8_t *data, uint64_t bytes);
-void memory_resize(struct memory_file *file, uint64_t bytes);
+void mem_resize(struct memory_file *file, uint64_t bytes);
 /* The same to the base. */
-void memory_base_write(struct memory_file *file, uint64_t offset,
+void mem_base_write(struct memory_file *file, uint64_t offset,
                        const uint8_t *data, uint64_t bytes);
-void memory_base_resize(struct memory_file *file, uint64_t bytes);
+void mem_base_resize(struct memory_file *file, uint64_t bytes);
 /* The data is again what the base is. */
-void memory_restore(struct memory_file *file);
-void memory_restore_all(struct memory *memory);
+void mem_restore(struct memory_file *file);
+void mem_restore_all(struct memory *memory);
 
 #endif
