@@ -38,6 +38,9 @@
 /* After a crash the reference's check names what harms nobody (a count): it
  * must only be able to read the image. */
 #define IMAGE_CRASH_UNCHECKED 0x800u
+/* What describes the image is at the end of the data: power lost during a
+ * resize may leave it in the space that is new. */
+#define IMAGE_FOOTER 0x1000u
 
 /* One way to make an image. */
 struct image_options {
