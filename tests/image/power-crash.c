@@ -175,20 +175,22 @@ static gboolean size_is_allowed(struct power *p, guint last, guint point,
     return is == was;
 }
 
-/* Which deed wrote the sector; complains about what no deed wrote. */
-static uint32_t read_stamp(const uint8_t *sector, uint64_t offset,
-                           uint32_t before)
+/* Which deed wrote the sector, or that it is as before the first one. */
+static uint32_t read_stamp(const struct power *p, const uint8_t *sector,
+                           uint64_t offset)
 {
     uint32_t words[2];
 
     memcpy(words, sector, sizeof words);
-    if (memcmp(sector, sector + sizeof words, SECTOR - sizeof words) != 0)
-        return before >= BASE_OR_ZERO ? POWER_BASE : FOREIGN;
-    if (!words[0] && !words[1])
-        return 0;
-    if (words[1] != offset / SECTOR)
-        return before >= BASE_OR_ZERO ? POWER_BASE : FOREIGN;
-    return words[0];
+    if (!memcmp(sector, sector + sizeof words, SECTOR - sizeof words)) {
+        if (!words[0] && !words[1])
+            return 0;
+        if (words[1] == offset / SECTOR && words[0] <= p->deeds->len)
+            return words[0];
+    }
+    return offset < BYTES && !memcmp(sector, p->t.model + offset, SECTOR)
+               ? POWER_BASE
+               : FOREIGN;
 }
 
 static void failed(struct power *p, guint point, const char *what,
@@ -225,7 +227,7 @@ static void compare(struct power *p, guint point)
     assert_int_equal(image_do(&p->t, TN_DISK_READ, 0, 0, size, data), 0);
     for (uint64_t at = 0; at < size; at += SECTOR) {
         uint32_t was = content[at / SECTOR];
-        uint32_t is = read_stamp(data + at, at, was);
+        uint32_t is = read_stamp(p, data + at, at);
 
         if (is != was && !is_allowed(p, last, point, was, at, is))
             failed(p, point, "wrong content", at, is, was);
@@ -268,7 +270,7 @@ static void compare_snapshot(struct power *p, guint point, guint i,
     assert_int_equal(image_do(&p->t, TN_DISK_READ, 0, 0, s->bytes, data), 0);
     for (uint64_t at = 0; at < s->bytes; at += SECTOR) {
         uint32_t was = of->content[at / SECTOR];
-        uint32_t is = read_stamp(data + at, at, was);
+        uint32_t is = read_stamp(p, data + at, at);
 
         if (!is_one_of(is, was))
             failed(p, point, "wrong content of a snapshot", at, is, was);
