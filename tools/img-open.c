@@ -131,7 +131,7 @@ int img_begin(void)
         return img_fail("no plugins are installed, and without them there "
                         "are no image formats: see the packages called "
                         "tenon-fmt-* and tenon-proto-*");
-    img.context = block_context_new(FALSE);
+    img.context = block_context_new(BLOCK_IO_BEST);
     if (img.jobs)
         g_thread_pool_set_max_threads(img.context->workers,
                                       (gint)MIN(img.jobs, 256u), NULL);

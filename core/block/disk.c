@@ -310,7 +310,8 @@ static struct tn_disk *disk_open(struct tn_host *host, const char *id,
     g_cond_init(&disk->idle);
     disk->device = host;
     disk->desc = desc;
-    disk->context = block_context_new(number(desc, "aio") == AIO_THREADS);
+    disk->context = block_context_new(
+        number(desc, "aio") == AIO_THREADS ? BLOCK_IO_THREADS : BLOCK_IO_BEST);
     disk->context->secrets = machine->secrets ? machine->secrets->store : NULL;
     if (open_node(disk, machine->registry, error)) {
         disk_free(disk);
