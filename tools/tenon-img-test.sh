@@ -53,7 +53,7 @@ expect 1 "unknown command" inof
 said "did you mean 'info'?"
 expect 1 "no command"
 for command in amend bench bitmap check commit compare convert create dd info \
-    map measure rebase resize snapshot verify; do
+    map measure rebase resize serve snapshot verify; do
     expect 0 "help of $command" $command --help
 done
 expect 1 "unknown option" info --bad x
