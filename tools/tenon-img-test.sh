@@ -160,6 +160,23 @@ if has_format qcow2; then
         fail "--backing-dir follows a link out of it"
 fi
 
+# ---- more than the reference says ----
+
+if has_format vhdx; then
+    "$img" create -q -f vhdx x.vhdx 16M
+    "$img" map --output=json x.vhdx | grep -q '"zero": false, "data": true' ||
+        fail "map of vhdx: all is data"
+    "$img" map --exact --output=json x.vhdx |
+        grep -q '"zero": true, "data": false' || fail "map --exact of vhdx"
+    full=$("$img" measure -O qcow2 x.vhdx | head -n 1)
+    "$img" measure --exact -O qcow2 x.vhdx | grep -qF "$full" &&
+        fail "measure --exact counts what is not there"
+    "$img" check --output=json x.vhdx | grep -q total-clusters &&
+        fail "check counts where the reference does not"
+    "$img" check --exact --output=json x.vhdx | grep -q total-clusters ||
+        fail "check --exact"
+fi
+
 # ---- verify ----
 
 says_digest() # WANTED WHAT ARGUMENTS...

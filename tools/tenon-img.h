@@ -133,6 +133,13 @@ gboolean img_cache(const char *cache, uint32_t *flags, gboolean *no_flush);
 /* 0 and the snapshot is what is seen from then on. */
 int img_view_snapshot(struct block_node *node, const char *parameter);
 
+/* The stretch from OFFSET on as scripts expect it; EXACT: as it is. */
+int32_t img_extent(struct block_node *node, uint64_t offset, uint64_t bytes,
+                   gboolean exact, struct image_extent *extent);
+#define IMG_EXACT(FLAG)                                                        \
+    {0, "exact", NULL, IMG_FLAG, &(FLAG),                                      \
+     "all that is known of zeroes and holes, also where others see data"}
+
 /* ---- making images: img-make.c ---- */
 
 /* What -o and its companions ask for. */

@@ -87,20 +87,34 @@ int32_t image_map(struct block_node *node, uint64_t offset, uint64_t bytes,
     return MIN(n, 0);
 }
 
-/* Is clearly less of the file on the disk than its length says: was it made
- * with its metadata preallocated? */
-static gboolean has_holes(const struct block_file *file)
+/* Is clearly less of the file on the disk than its length says, by two
+ * clusters and a tenth: was it made with its metadata preallocated? */
+static gboolean has_holes(const struct block_file *file, uint64_t cluster)
 {
-    uint64_t slack = MAX(file->length / 10, 128u << 10);
     struct stat st;
+    uint64_t stored;
 
-    return file->info.fd >= 0 && !fstat(file->info.fd, &st) &&
-           S_ISREG(st.st_mode) &&
-           (uint64_t)st.st_blocks * 512 + slack < file->length;
+    if (!cluster || file->info.fd < 0 || fstat(file->info.fd, &st) ||
+        !S_ISREG(st.st_mode))
+        return FALSE;
+    stored = (uint64_t)st.st_blocks * 512 / cluster;
+    return file->length / cluster >= MAX(stored * 10 / 9, stored + 2);
+}
+
+/* May there be holes under what the format says is data? */
+static gboolean may_be_hole(const struct image_extent *e,
+                            const struct tn_extent *map)
+{
+    const struct block_node *node = e->node;
+
+    return node->pass || map->flags & TN_EXTENT_FLAT ||
+           (node->info.flags & TN_FORMAT_PREALLOCATES && map->file == 0 &&
+            has_holes(e->file, node->info.cluster_bytes));
 }
 
 /* Does the protocol know that there is a hole at the extent's bytes? */
-static void ask_protocol(struct image_extent *e, enum image_status status)
+static void ask_protocol(struct image_extent *e, const struct tn_extent *map,
+                         enum image_status status)
 {
     struct block_file *file = e->file;
     uint64_t bytes = 0, end = file->length;
@@ -108,7 +122,7 @@ static void ask_protocol(struct image_extent *e, enum image_status status)
 
     if (status == IMAGE_STATUS_HOLES)
         end = (end + 511) & ~511ull;
-    else if (!e->node->pass && !has_holes(file))
+    else if (!may_be_hole(e, map))
         return;
     if (e->at >= end) { /* a raw image's last, partial sector */
         e->zero = TRUE;
@@ -143,7 +157,7 @@ static void set_extent(struct image_extent *e, struct block_node *node,
     e->data = map->kind == TN_EXTENT_DATA || e->compressed;
     e->plain = (map->kind == TN_EXTENT_DATA &&
                 !(map->flags & TN_EXTENT_ENCRYPTED)) ||
-               (e->zero && (map->flags & TN_EXTENT_RESERVED));
+               (map->flags & TN_EXTENT_RESERVED);
     e->at = e->plain ? map->at : 0;
     e->file = e->plain ? node_file(node, map->file) : NULL;
 }
@@ -168,7 +182,7 @@ int32_t image_extent(struct block_node *node, struct block_node *base,
             break;
         /* Beyond the end of the one below there are zeroes: this one's. */
         if (offset >= node->backing->info.bytes) {
-            e->zero = e->present = TRUE;
+            e->zero = e->present = e->beyond = TRUE;
             return 0;
         }
         e->bytes = MIN(e->bytes, node->backing->info.bytes - offset);
@@ -178,7 +192,7 @@ int32_t image_extent(struct block_node *node, struct block_node *base,
     if (!e->present)
         e->zero = !node->backing;
     if (status && e->data && e->file)
-        ask_protocol(e, status);
+        ask_protocol(e, &map, status);
     return 0;
 }
 
@@ -187,6 +201,7 @@ gboolean image_extent_merge(struct image_extent *a,
 {
     if (a->offset + a->bytes != b->offset || a->zero != b->zero ||
         a->data != b->data || a->present != b->present ||
+        a->beyond != b->beyond ||
         a->compressed != b->compressed || a->plain != b->plain ||
         a->depth != b->depth || a->node != b->node || a->file != b->file ||
         (a->plain && a->at + a->bytes != b->at))

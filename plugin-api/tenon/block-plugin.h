@@ -292,6 +292,9 @@ struct tn_image {
 #define TN_EXTENT_WRITABLE 0x1u /* DATA: may be written in place */
 #define TN_EXTENT_RESERVED 0x2u /* ZERO: space is allocated (at `at`) */
 #define TN_EXTENT_ENCRYPTED 0x4u /* DATA: goes through transform() */
+#define TN_EXTENT_FLAT 0x8u /* DATA: its place was given to it when the image
+                               was made; what was never written may be a hole
+                               in the file */
 
 /* What a stretch of the guest's bytes is. */
 struct tn_extent {
@@ -375,6 +378,10 @@ struct tn_encode {
 /* Every extent is DATA and WRITABLE: allocate() is not needed, nor a cluster
  * size. */
 #define TN_FORMAT_IN_PLACE 0x800u
+/* Clusters may have been given their place in file 0 ahead of their data
+ * (preallocated metadata). A file that is clearly smaller on the disk than its
+ * length says is asked for holes then, when a tool reports where data is. */
+#define TN_FORMAT_PREALLOCATES 0x1000u
 
 /* What open() found. Texts are UTF-8 as far as the image's are. */
 struct tn_image_info {
