@@ -106,10 +106,11 @@ static void ask_protocol(struct image_extent *e, enum image_status status)
     uint64_t bytes = 0, end = file->length;
     int32_t rc;
 
+    /* Looking for one takes the kernel longer than reading what is there. */
+    if (!e->node->pass && !has_holes(file))
+        return;
     if (status == IMAGE_STATUS_HOLES)
         end = (end + 511) & ~511ull;
-    else if (!e->node->pass && !has_holes(file))
-        return;
     if (e->at >= end) { /* a raw image's last, partial sector */
         e->zero = TRUE;
         e->data = FALSE;
