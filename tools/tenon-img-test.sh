@@ -53,7 +53,7 @@ expect 1 "unknown command" inof
 said "did you mean 'info'?"
 expect 1 "no command"
 for command in amend bench bitmap check commit compare convert create dd info \
-    map measure rebase resize snapshot; do
+    map measure rebase resize snapshot verify; do
     expect 0 "help of $command" $command --help
 done
 expect 1 "unknown option" info --bad x
@@ -136,6 +136,67 @@ if has_format qcow2; then
     "$img" map --backing-dir other l.qcow2 >/dev/null 2>&1 &&
         fail "--backing-dir follows a link out of it"
 fi
+
+# ---- verify ----
+
+says_digest() # WANTED WHAT ARGUMENTS...
+{
+    local wanted=$1 what=$2
+    shift 2
+    expect 0 "$what" verify "$@"
+    [ "$(cut -d' ' -f1 .out)" = "$wanted" ] || {
+        fail "$what: not $wanted but:"
+        cat .out
+    }
+}
+
+head -c 3000320 /dev/urandom >v.raw
+truncate -s 9000448 v.raw
+whole=sha256:$(sha256sum v.raw | cut -d' ' -f1)
+pieces=$(split -b 1M --filter='sha256sum | cut -c1-64' v.raw | sha256sum)
+pieces=sha256-1048576:${pieces%% *}
+says_digest "$whole" "digest of the whole" -w -f raw v.raw
+says_digest "$pieces" "digest of pieces" -f raw v.raw
+says_digest "$pieces" "one worker" --jobs 1 -f raw v.raw
+if has_format qcow2; then
+    expect 0 "v.qcow2" convert -c -f raw -O qcow2 v.raw v.qcow2
+    says_digest "$whole" "digest of the whole of a compressed image" -w v.qcow2
+    says_digest "$pieces" "digest of a compressed image" v.qcow2
+fi
+small=$(split -b 4k --filter='sha1sum | cut -c1-40' v.raw | sha1sum)
+says_digest "sha1-4096:${small%% *}" "small pieces" -f raw -a sha1 \
+    --piece 4k v.raw
+expect 0 "an expected digest" verify -f raw --expect "$whole" v.raw
+expect 0 "its hexadecimal" verify -f raw --expect "${pieces#*:}" v.raw
+expect 1 "another one" verify -f raw --expect "sha256:${pieces#*:}" v.raw
+said "is not what was expected"
+expect 2 "no digest" verify -f raw --expect sha256-x:00 v.raw
+expect 2 "no algorithm" verify -f raw -a md9 v.raw
+expect 2 "odd pieces" verify -f raw --piece 1000 v.raw
+expect 2 "verify: no such image" verify none
+expect 0 "writing sums" verify -f raw --write-sums v.sums v.raw
+grep -v '^#' v.sums | sha256sum | cut -d' ' -f1 | grep -qx "${pieces#*:}" ||
+    fail "sums are not what the digest is of"
+expect 0 "sums of the same" verify -f raw --check-sums v.sums v.raw
+cp v.raw w.raw
+printf x | dd of=w.raw bs=1 seek=2100000 conv=notrunc 2>.err
+printf x | dd of=w.raw bs=1 seek=3200000 conv=notrunc 2>.err
+printf x | dd of=w.raw bs=1 seek=9000000 conv=notrunc 2>.err
+expect 1 "sums of something else" verify -f raw --check-sums v.sums w.raw
+said "differs between offsets 2097152 and 4194304"
+said "differs between offsets 8388608 and 9000448"
+truncate -s 8M w.raw
+expect 1 "sums of something longer" verify -f raw --check-sums v.sums w.raw
+said "8388608 bytes, but 9000448 when"
+head -n 3 v.sums >t.sums
+expect 2 "sums that end early" verify -f raw --check-sums t.sums v.raw
+said "t.sums:4: the file ends too early"
+sed 3s/./x/ v.sums >t.sums
+expect 2 "no sum" verify -f raw --check-sums t.sums v.raw
+said "t.sums:3: this is not a sum"
+expect 2 "no sums" verify -f raw --check-sums v.raw v.raw
+said "v.raw:1: expected '# tenon-img verify"
+expect 2 "sums to nowhere" verify -f raw --write-sums no/sums v.raw
 
 # ---- beside the reference ----
 

@@ -22,7 +22,7 @@ static const struct img_command *const commands[] = {
     &img_amend,   &img_bench,  &img_bitmap,  &img_check,  &img_commit,
     &img_compare, &img_convert, &img_create, &img_dd,     &img_info,
     &img_map,     &img_measure, &img_rebase, &img_resize,
-    &img_snapshot,
+    &img_snapshot, &img_verify,
 };
 
 /* ---- messages ---- */
@@ -296,7 +296,7 @@ static int run_command(const struct img_command *command, int argc,
     if (status < 0)
         return command_help(command);
     if (status)
-        return command == &img_compare ? 2 : status;
+        return command == &img_compare || command == &img_verify ? 2 : status;
     status = command->run(argc - optind, argv + optind);
     if (img.objects)
         g_ptr_array_unref(img.objects);

@@ -5,10 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifdef HAVE_JSON_GLIB
-#    include <json-glib/json-glib.h>
-#endif
-
+#include "core/util/json-library.h"
 #include "tools/tool.h"
 
 static gboolean as_json;
@@ -108,27 +105,29 @@ static void print_index(struct tn_registry *registry)
 
 #ifdef HAVE_JSON_GLIB
 
+static const struct tn_json_library *glib;
+
 static void add_string(JsonBuilder *json, const char *name, const char *text)
 {
-    json_builder_set_member_name(json, name);
-    json_builder_add_string_value(json, text);
+    glib->json_builder_set_member_name(json, name);
+    glib->json_builder_add_string_value(json, text);
 }
 
 static void add_number(JsonBuilder *json, const char *name, uint32_t number)
 {
-    json_builder_set_member_name(json, name);
-    json_builder_add_int_value(json, number);
+    glib->json_builder_set_member_name(json, name);
+    glib->json_builder_add_int_value(json, number);
 }
 
 static void add_flag(JsonBuilder *json, const char *name, gboolean flag)
 {
-    json_builder_set_member_name(json, name);
-    json_builder_add_boolean_value(json, flag);
+    glib->json_builder_set_member_name(json, name);
+    glib->json_builder_add_boolean_value(json, flag);
 }
 
 static void add_property(JsonBuilder *json, const struct tn_property *row)
 {
-    json_builder_begin_object(json);
+    glib->json_builder_begin_object(json);
     add_string(json, "name", row->name);
     add_string(json, "type", tn_property_type_name(row->type));
     add_flag(json, "required", (row->flags & TN_PROP_REQUIRED) != 0);
@@ -139,13 +138,13 @@ static void add_property(JsonBuilder *json, const struct tn_property *row)
     add_string(json, "choices", row->choices);
     add_string(json, "unit", row->unit);
     add_string(json, "doc", row->doc);
-    json_builder_end_object(json);
+    glib->json_builder_end_object(json);
 }
 
 static void add_component(JsonBuilder *json,
                           const struct tn_component_entry *entry)
 {
-    json_builder_begin_object(json);
+    glib->json_builder_begin_object(json);
     add_string(json, "kind", tn_kind_name(entry->info.kind));
     add_string(json, "id", entry->info.id);
     add_string(json, "summary", entry->info.summary);
@@ -154,19 +153,19 @@ static void add_component(JsonBuilder *json,
     for (gsize i = 0; i < G_N_ELEMENTS(flag_names); i++)
         add_flag(json, flag_names[i].name,
                  (entry->info.flags & flag_names[i].flag) != 0);
-    json_builder_set_member_name(json, "properties");
-    json_builder_begin_array(json);
+    glib->json_builder_set_member_name(json, "properties");
+    glib->json_builder_begin_array(json);
     for (guint i = 0; i < entry->info.n_properties; i++)
         add_property(json, &entry->properties[i]);
-    json_builder_end_array(json);
-    json_builder_end_object(json);
+    glib->json_builder_end_array(json);
+    glib->json_builder_end_object(json);
 }
 
 static void add_plugin(JsonBuilder *json, const struct tn_plugin_file *plugin)
 {
     const struct tn_plugin_info *info = &plugin->info;
 
-    json_builder_begin_object(json);
+    glib->json_builder_begin_object(json);
     add_string(json, "id", info->id);
     add_string(json, "version", info->version);
     add_string(json, "vendor", info->vendor);
@@ -179,53 +178,63 @@ static void add_plugin(JsonBuilder *json, const struct tn_plugin_file *plugin)
     add_number(json, "needs-minor", info->needs_minor);
     add_number(json, "fast-major", info->fast_major);
     add_number(json, "fast-minor", info->fast_minor);
-    json_builder_set_member_name(json, "components");
-    json_builder_begin_array(json);
+    glib->json_builder_set_member_name(json, "components");
+    glib->json_builder_begin_array(json);
     for (guint i = 0; i < plugin->components->len; i++)
         add_component(json, plugin->components->pdata[i]);
-    json_builder_end_array(json);
-    json_builder_end_object(json);
+    glib->json_builder_end_array(json);
+    glib->json_builder_end_object(json);
 }
 
 static void add_reject(JsonBuilder *json, const struct tn_plugin_reject *reject)
 {
-    json_builder_begin_object(json);
+    glib->json_builder_begin_object(json);
     add_string(json, "file", reject->path);
     add_string(json, "reason", reject->reason);
-    json_builder_end_object(json);
+    glib->json_builder_end_object(json);
 }
 
 /* Every plugin, or the one called ID. */
 static int print_json(struct tn_registry *registry, const char *id)
 {
-    g_autoptr(JsonBuilder) json = json_builder_new();
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autoptr(JsonNode) root = NULL;
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
     g_autofree char *text = NULL;
     GPtrArray *plugins = tn_registry_plugins(registry);
     GPtrArray *rejects = tn_registry_rejects(registry);
+    JsonGenerator *generator;
+    JsonBuilder *json;
+    JsonNode *root;
 
-    json_builder_begin_object(json);
-    json_builder_set_member_name(json, "plugins");
-    json_builder_begin_array(json);
+    glib = tn_json_library(&error);
+    if (!glib)
+        return tool_usage("no JSON: %s", tn_error_text(&error, 0));
+    json = glib->json_builder_new();
+    generator = glib->json_generator_new();
+
+    glib->json_builder_begin_object(json);
+    glib->json_builder_set_member_name(json, "plugins");
+    glib->json_builder_begin_array(json);
     for (guint i = 0; i < plugins->len; i++) {
         const struct tn_plugin_file *plugin = plugins->pdata[i];
 
         if (!id || !strcmp(plugin->info.id, id))
             add_plugin(json, plugin);
     }
-    json_builder_end_array(json);
-    json_builder_set_member_name(json, "refused");
-    json_builder_begin_array(json);
+    glib->json_builder_end_array(json);
+    glib->json_builder_set_member_name(json, "refused");
+    glib->json_builder_begin_array(json);
     for (guint i = 0; i < rejects->len; i++)
         add_reject(json, rejects->pdata[i]);
-    json_builder_end_array(json);
-    json_builder_end_object(json);
-    root = json_builder_get_root(json);
-    json_generator_set_root(generator, root);
-    json_generator_set_pretty(generator, TRUE);
-    text = json_generator_to_data(generator, NULL);
+    glib->json_builder_end_array(json);
+    glib->json_builder_end_object(json);
+    root = glib->json_builder_get_root(json);
+    glib->json_generator_set_root(generator, root);
+    glib->json_generator_set_pretty(generator, TRUE);
+    text = glib->json_generator_to_data(generator, NULL);
     puts(text);
+    glib->json_node_free(root);
+    glib->g_object_unref(generator);
+    glib->g_object_unref(json);
     return EXIT_POWEROFF;
 }
 

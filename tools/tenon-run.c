@@ -189,7 +189,8 @@ static int serve(struct run *run, const struct tn_machine_desc *desc)
     return status;
 }
 
-static int run_machine(const struct tn_machine_desc *desc)
+static int run_machine(const struct tn_machine_desc *desc,
+                       struct tn_registry *registry)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
     struct run run = {0};
@@ -203,6 +204,7 @@ static int run_machine(const struct tn_machine_desc *desc)
     tn_block_register();
     tn_status("%s: loading plugins, firmware and images", desc->name);
     run.machine = tn_machine_new(desc, &code, &error);
+    tn_registry_close_directories(registry);
     if (!run.machine)
         return failed(desc, &error, code);
     status = serve(&run, desc);
@@ -223,7 +225,7 @@ static int run(const struct tool *tool, int argc, char **argv)
     registry = tool_registry(tool);
     desc = tool_machine(tool, argc > 1 ? argv[1] : NULL, registry);
     if (desc)
-        status = run_machine(desc);
+        status = run_machine(desc, registry);
     tn_machine_desc_free(desc);
     tn_registry_free(registry);
     return status;

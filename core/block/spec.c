@@ -10,11 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-#ifdef HAVE_JSON_GLIB
-#include <json-glib/json-glib.h>
-#endif
-
 #include "core/block/values.h"
+#include "core/util/json-library.h"
 
 #define MAX_NESTING 64
 #define MAX_NAME (64u << 10)
@@ -60,63 +57,68 @@ static GHashTable *table_new(void)
 }
 
 #ifdef HAVE_JSON_GLIB
-static int32_t flatten(GHashTable *table, const char *prefix, JsonNode *node,
-                       guint depth, struct tn_error *error);
+static int32_t flatten(const struct tn_json_library *glib, GHashTable *table,
+                       const char *prefix, JsonNode *node, guint depth,
+                       struct tn_error *error);
 
-static int32_t flatten_member(GHashTable *table, const char *prefix,
+static int32_t flatten_member(const struct tn_json_library *glib,
+                              GHashTable *table, const char *prefix,
                               const char *name, JsonNode *node, guint depth,
                               struct tn_error *error)
 {
     g_autofree char *key = *prefix ? g_strdup_printf("%s.%s", prefix, name)
                                    : g_strdup(name);
 
-    return flatten(table, key, node, depth + 1, error);
+    return flatten(glib, table, key, node, depth + 1, error);
 }
 
-static char *scalar_text(JsonNode *node)
+static char *scalar_text(const struct tn_json_library *glib, JsonNode *node)
 {
-    GType type = json_node_get_value_type(node);
+    GType type = glib->json_node_get_value_type(node);
 
     if (type == G_TYPE_STRING)
-        return g_strdup(json_node_get_string(node));
+        return g_strdup(glib->json_node_get_string(node));
     if (type == G_TYPE_BOOLEAN)
-        return g_strdup(json_node_get_boolean(node) ? "on" : "off");
+        return g_strdup(glib->json_node_get_boolean(node) ? "on" : "off");
     if (type == G_TYPE_INT64)
-        return g_strdup_printf("%" G_GINT64_FORMAT, json_node_get_int(node));
+        return g_strdup_printf("%" G_GINT64_FORMAT,
+                               glib->json_node_get_int(node));
     return NULL;
 }
 
-static int32_t flatten(GHashTable *table, const char *prefix, JsonNode *node,
-                       guint depth, struct tn_error *error)
+static int32_t flatten(const struct tn_json_library *glib, GHashTable *table,
+                       const char *prefix, JsonNode *node, guint depth,
+                       struct tn_error *error)
 {
+    JsonNodeType type = glib->json_node_get_node_type(node);
     int32_t rc = 0;
     char *text;
 
     if (depth > MAX_NESTING)
         return tn_error_set(error, -ELOOP, "nested too deeply");
-    if (JSON_NODE_HOLDS_OBJECT(node)) {
-        JsonObject *object = json_node_get_object(node);
-        g_autoptr(GList) names = json_object_get_members(object);
+    if (type == JSON_NODE_OBJECT) {
+        JsonObject *object = glib->json_node_get_object(node);
+        g_autoptr(GList) names = glib->json_object_get_members(object);
 
         for (GList *l = names; l && !rc; l = l->next)
-            rc = flatten_member(table, prefix, l->data,
-                                json_object_get_member(object, l->data), depth,
-                                error);
+            rc = flatten_member(glib, table, prefix, l->data,
+                                glib->json_object_get_member(object, l->data),
+                                depth, error);
         return rc;
     }
-    if (JSON_NODE_HOLDS_ARRAY(node)) {
-        JsonArray *array = json_node_get_array(node);
+    if (type == JSON_NODE_ARRAY) {
+        JsonArray *array = glib->json_node_get_array(node);
 
-        for (guint i = 0; i < json_array_get_length(array) && !rc; i++) {
+        for (guint i = 0; i < glib->json_array_get_length(array) && !rc; i++) {
             g_autofree char *index = g_strdup_printf("%u", i);
 
-            rc = flatten_member(table, prefix, index,
-                                json_array_get_element(array, i), depth,
+            rc = flatten_member(glib, table, prefix, index,
+                                glib->json_array_get_element(array, i), depth,
                                 error);
         }
         return rc;
     }
-    text = JSON_NODE_HOLDS_NULL(node) ? g_strdup("") : scalar_text(node);
+    text = type == JSON_NODE_NULL ? g_strdup("") : scalar_text(glib, node);
     if (!text)
         return tn_error_set(error, -EINVAL, "'%s' has a value of a kind that "
                             "no option takes", prefix);
@@ -127,18 +129,26 @@ static int32_t flatten(GHashTable *table, const char *prefix, JsonNode *node,
 static int32_t read_json(GHashTable *table, const char *text,
                          struct tn_error *error)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
+    const struct tn_json_library *glib = tn_json_library(error);
     g_autoptr(GError) problem = NULL;
+    JsonParser *parser;
     JsonNode *root;
+    int32_t rc;
 
-    if (!json_parser_load_from_data(parser, text, -1, &problem))
-        return tn_error_set(error, -EINVAL,
-                            "Could not parse the JSON options: %s",
-                            problem->message);
-    root = json_parser_get_root(parser);
-    if (!root || !JSON_NODE_HOLDS_OBJECT(root))
-        return tn_error_set(error, -EINVAL, "Invalid JSON object given");
-    return flatten(table, "", root, 0, error);
+    if (!glib)
+        return -ELIBACC;
+    parser = glib->json_parser_new();
+    if (!glib->json_parser_load_from_data(parser, text, -1, &problem))
+        rc = tn_error_set(error, -EINVAL,
+                          "Could not parse the JSON options: %s",
+                          problem->message);
+    else if (!(root = glib->json_parser_get_root(parser)) ||
+             glib->json_node_get_node_type(root) != JSON_NODE_OBJECT)
+        rc = tn_error_set(error, -EINVAL, "Invalid JSON object given");
+    else
+        rc = flatten(glib, table, "", root, 0, error);
+    glib->g_object_unref(parser);
+    return rc;
 }
 #else
 static int32_t read_json(GHashTable *table, const char *text,

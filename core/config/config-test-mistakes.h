@@ -355,7 +355,30 @@ static const struct mistake mistakes[] = {
              "image = x\n",
      NULL,
      "vm.conf:3: bad section header: a type and a name of letters, "
-     "digits, '-' and '_'\n"},
+     "digits, '-' and '_', and perhaps 'if OPTION=VALUE'\n"},
+    {"condition without a value",
+     MACHINE "[disk d if x]\n"
+             "image = x\n",
+     NULL,
+     "vm.conf:3: bad section header: a type and a name of letters, "
+     "digits, '-' and '_', and perhaps 'if OPTION=VALUE'\n"},
+    {"condition of no option",
+     MACHINE "[disk d if size=small]\n"
+             "image = x\n",
+     NULL,
+     "vm.conf:3: [disk d if size=small]: the board has no option 'size'\n"},
+    {"no choice of an option",
+     MACHINE "size = lrge\n"
+             "[board]\n"
+             "option.size = small | large\n",
+     NULL,
+     "vm.conf:3: [machine] size: 'lrge' is none of the board's: small, "
+     "large; did you mean 'large'?\n"},
+    {"option that is a setting",
+     MACHINE "[board]\n"
+             "option.cpus = 1 | 2\n",
+     NULL,
+     "vm.conf:4: [board] option.cpus: not a name and choices of an option\n"},
     {"no equals sign", MACHINE "cpus 4\n", NULL,
      "vm.conf:3: neither '[section]' nor 'key = value': 'cpus 4'\n"},
     {"key before a section", "cpus = 4\n" MACHINE, NULL,

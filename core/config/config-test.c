@@ -367,6 +367,43 @@ static void test_board_on_a_board(void **state)
     tn_registry_free(registry);
 }
 
+/* One section for each choice, one that adds to a section of all. */
+static void test_board_with_options(void **state)
+{
+    static const struct {
+        const char *more, *setting;
+        uint64_t ram;
+        gboolean second;
+    } rows[] = {{"", NULL, 4096, FALSE},
+                {"size = small\n", NULL, 4096, FALSE},
+                {"size = large\n", NULL, 8192, TRUE},
+                {"", "machine.size=huge", 8192, FALSE},
+                {"size = small\n", "machine.size=large", 8192, TRUE}};
+    struct tn_registry *registry = test_registry();
+
+    (void)state;
+    assert_true(g_file_set_contents(
+        "options.board",
+        "[board]\nbase = toy\noption.size = small | large | huge\n"
+        "ram = 4K\n"
+        "[board if size=large|huge]\nram = 8K\n"
+        "[device second if size = large]\ncomponent = uart\n"
+        "chardev = char.console\n",
+        -1, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *text =
+            g_strconcat("[machine]\nboard = options\n", rows[i].more, NULL);
+        const char *settings[] = {rows[i].setting, NULL};
+        struct tn_machine_desc *desc = load_good(registry, text, settings);
+
+        assert_true(desc->ram_base == rows[i].ram);
+        assert_int_equal(tn_machine_desc_instance(desc, "second") != NULL,
+                         rows[i].second);
+        tn_machine_desc_free(desc);
+    }
+    tn_registry_free(registry);
+}
+
 static void test_char_with_a_device(void **state)
 {
     struct tn_registry *registry = test_registry();
@@ -466,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_machine_wholly_from_settings),
         cmocka_unit_test(test_machine_file_goes_over_the_board),
         cmocka_unit_test(test_board_on_a_board),
+        cmocka_unit_test(test_board_with_options),
         cmocka_unit_test(test_char_with_a_device),
         cmocka_unit_test(test_accel_properties),
         cmocka_unit_test(test_dump_is_a_machine_file),

@@ -60,6 +60,7 @@ struct tn_sections *tn_gather(const struct tn_config_source *source,
     struct tn_sections *settings = tn_sections_new();
     struct tn_sections *all;
     const struct tn_key *key;
+    GHashTable *options;
 
     *board = NULL;
     if (source->file &&
@@ -75,6 +76,10 @@ struct tn_sections *tn_gather(const struct tn_config_source *source,
         key = find_key(file, "machine", "board");
     all = key ? read_board(key, 0, source, board, diagnostics)
               : tn_sections_new();
+    options = tn_options_read(all, file, settings, diagnostics);
+    tn_options_apply(all, options, diagnostics);
+    tn_options_apply(file, options, diagnostics);
+    g_hash_table_destroy(options);
     tn_sections_merge(all, file);
     tn_sections_merge(all, settings);
     tn_sections_free(file);

@@ -20,6 +20,15 @@ char *tn_board_find(const char *name, const char *beside,
                     const char *const *extra, const struct tn_key *key,
                     struct tn_diagnostics *diagnostics);
 
+/* What the options of BOARD, or of a [board] in FILE, are, name to value: [machine] of SETTINGS or FILE
+ * says it, else the first choice. They are taken out of all three. */
+GHashTable *tn_options_read(struct tn_sections *board, struct tn_sections *file,
+                            struct tn_sections *settings,
+                            struct tn_diagnostics *diagnostics);
+/* Sections with a condition go over those without, or away. */
+void tn_options_apply(struct tn_sections *sections, GHashTable *options,
+                      struct tn_diagnostics *diagnostics);
+
 /* Replace each section that has '%' in its name by `count` copies. A section
  * that has one copy's name goes over that copy. */
 void tn_replicate(struct tn_sections *sections,

@@ -79,11 +79,28 @@ char *tn_value_escape(const char *value)
     return g_string_free(text, FALSE);
 }
 
-/* "[type name]", LINE without blanks around it. */
+/* NAME without its condition; NULL if that is none. */
+static char *plain_name(const char *name)
+{
+    const char *condition = tn_section_condition(name);
+
+    if (!condition)
+        return g_strdup(name);
+    if (strspn(condition, "abcdefghijklmnopqrstuvwxyz"
+                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                          "0123456789-_=| ") != strlen(condition) ||
+        !strchr(condition, '='))
+        return NULL;
+    return g_strchomp(g_strndup(
+        name, (gsize)(condition - name) - strlen("if ")));
+}
+
+/* "[type name]" or "[type name if option=value]", LINE without blanks around it. */
 static void read_header(struct reader *reader, char *line)
 {
     char *end = strchr(line, ']');
     char *type = line + 1, *name;
+    g_autofree char *plain = NULL;
 
     reader->section = NULL;
     reader->skip = TRUE;
@@ -103,10 +120,12 @@ static void read_header(struct reader *reader, char *line)
         *name++ = 0;
         g_strstrip(name);
     }
-    if (!tn_section_name_valid(type) || (*name && !tn_section_name_valid(name)))
+    plain = plain_name(name);
+    if (!tn_section_name_valid(type) || !plain ||
+        (*plain && !tn_section_name_valid(plain)))
         MISTAKE(reader, "bad section header: a type and a name of letters, "
-                        "digits, '-' and '_'");
-    else if (tn_section_type_check(type, name, reader->path, reader->line,
+                        "digits, '-' and '_', and perhaps 'if OPTION=VALUE'");
+    else if (tn_section_type_check(type, plain, reader->path, reader->line,
                                    reader->diagnostics)) {
         reader->section = tn_sections_get(reader->sections, type, name,
                                           reader->path, reader->line);

@@ -54,6 +54,10 @@ void tn_sections_merge(struct tn_sections *to, const struct tn_sections *from);
 /* "disk root"; free with g_free(). */
 char *tn_section_title(const struct tn_section *section);
 
+/* The condition of a section's NAME ("plic if aia=none", "if aia=none"), or
+ * NULL: tn_options_apply() takes it away. */
+const char *tn_section_condition(const char *name);
+
 /* A section's or instance's name: letters, digits, '-' and '_'; '%' where a
  * board makes several. */
 gboolean tn_section_name_valid(const char *name);

@@ -57,7 +57,8 @@ static int32_t read_at(const struct tn_elf_input *input, uint64_t offset,
 
     if (!inside(input, offset, bytes))
         return truncated(error, what);
-    if (input->fd < 0) {
+    if (input->fd < 0 ||
+        (offset <= input->head && bytes <= input->head - offset)) {
         memcpy(buffer, input->memory + offset, bytes);
         return 0;
     }

@@ -22,11 +22,13 @@
 #define TN_NOTES_MAX_COMPONENTS 256u
 #define TN_NOTES_MAX_PROPERTIES 512u
 
-/* The bytes to read: a file, or memory (tests). */
+/* The bytes to read: a file, or memory (tests). Of a file, `memory` may have
+ * the beginning, which is then not read again. */
 struct tn_elf_input {
     int fd;                /* -1: memory */
-    const uint8_t *memory; /* `size` bytes */
+    const uint8_t *memory; /* `size` bytes, or `head` bytes of a file */
     uint64_t size;
+    uint64_t head;
 };
 
 /* One component as its note has it. Sizes are the host's. */

@@ -72,7 +72,7 @@ static void expect_refused(const char *path, int32_t code, const char *message)
     g_autofree char *expected = g_strconcat(path, ": ", message, NULL);
     const struct tn_plugin *plugin = NULL;
 
-    assert_int_equal(tn_plugin_load(path, &plugin, &error), code);
+    assert_int_equal(tn_plugin_load(NULL, path, &plugin, &error), code);
     assert_string_equal(error.text, expected);
 }
 
@@ -82,7 +82,7 @@ static void test_good_plugin_loads(void **state)
     const struct tn_plugin *plugin = NULL;
 
     (void)state;
-    assert_int_equal(tn_plugin_load(path, &plugin, NULL), 0);
+    assert_int_equal(tn_plugin_load(NULL, path, &plugin, NULL), 0);
     assert_string_equal(plugin->info->id, "test-plugin");
 }
 
@@ -144,7 +144,7 @@ static void test_component_without_create(void **state)
     const struct tn_plugin *plugin = NULL;
 
     (void)state;
-    assert_int_equal(tn_plugin_load(path, &plugin, &error), -ENOEXEC);
+    assert_int_equal(tn_plugin_load(NULL, path, &plugin, &error), -ENOEXEC);
     assert_non_null(
         strstr(error.text, "is unusable: no create or destroy callback"));
 }
@@ -200,7 +200,7 @@ static void test_cut_short_anywhere(void **state)
         g_auto(tn_error_auto) error = TN_ERROR_INIT;
         const struct tn_plugin *plugin = NULL;
 
-        assert_int_equal(tn_plugin_load(path, &plugin, &error), -ENOEXEC);
+        assert_int_equal(tn_plugin_load(NULL, path, &plugin, &error), -ENOEXEC);
         assert_non_null(strstr(error.text, "cut short"));
     }
     g_free(file.data);
@@ -213,7 +213,7 @@ static void expect_unsafe(const char *path, const char *message)
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
     const struct tn_plugin *plugin = NULL;
 
-    assert_int_equal(tn_plugin_load(path, &plugin, &error), -EACCES);
+    assert_int_equal(tn_plugin_load(NULL, path, &plugin, &error), -EACCES);
     assert_string_equal(error.text, message);
 }
 
@@ -270,9 +270,9 @@ static void test_directory_above(void **state)
     assert_int_equal(g_mkdir(below, 0755), 0);
     g_free(put_variant("below/p.so", "good"));
     assert_int_equal(chmod(directory, 0775), 0);
-    assert_int_equal(tn_plugin_load(path, &plugin, NULL), -EACCES);
+    assert_int_equal(tn_plugin_load(NULL, path, &plugin, NULL), -EACCES);
     assert_int_equal(chmod(directory, 01777), 0);
-    assert_int_equal(tn_plugin_load(path, &plugin, NULL), 0);
+    assert_int_equal(tn_plugin_load(NULL, path, &plugin, NULL), 0);
 }
 
 static void test_other_owner(void **state)
@@ -369,8 +369,8 @@ static void test_files_are_told_apart(void **state)
     const struct tn_plugin *one = NULL, *two = NULL;
 
     (void)state;
-    assert_int_equal(tn_plugin_load(first, &one, NULL), 0);
-    assert_int_equal(tn_plugin_load(second, &two, NULL), 0);
+    assert_int_equal(tn_plugin_load(NULL, first, &one, NULL), 0);
+    assert_int_equal(tn_plugin_load(NULL, second, &two, NULL), 0);
     assert_ptr_not_equal(one, two);
 }
 

@@ -23,26 +23,45 @@ struct loaded_file {
 static GMutex lock;
 static GArray *loaded_files; /* of struct loaded_file; under lock */
 
-/* Opens PATH and reads its notes. Returns the descriptor. */
-static int32_t open_plugin(const char *path, struct tn_plugin_notes *notes,
-                           struct stat *st, struct tn_error *error)
-{
-    struct tn_elf_input input = {.fd = -1};
-    int32_t code;
-    int fd = tn_safe_open(path, NULL, error);
+/* Enough for headers and notes of most plugins: one read. */
+#define HEAD_BYTES 8192u
 
-    if (fd < 0)
-        return fd; /* the text names the file or the directory */
+/* Reads the notes of the open file FD, called PATH. */
+static int32_t read_notes(int fd, const char *path,
+                          struct tn_plugin_notes *notes, struct stat *st,
+                          struct tn_error *error)
+{
+    uint8_t head[HEAD_BYTES];
+    struct tn_elf_input input = {.fd = fd, .memory = head};
+    ssize_t got;
+    int32_t code;
+
     if (fstat(fd, st)) {
         code = tn_error_set(error, -errno, "%s", g_strerror(errno));
     } else {
-        input.fd = fd;
+        got = pread(fd, head, sizeof head, 0);
+        input.head = got > 0 ? (uint64_t)got : 0;
         input.size = (uint64_t)st->st_size;
         code = tn_plugin_notes_read(notes, &input, error);
     }
+    if (code)
+        tn_error_prefix(error, "%s: ", path);
+    return code;
+}
+
+/* Opens PATH and reads its notes. Returns the descriptor. */
+static int32_t open_plugin(struct tn_safe_walk *walk, const char *path,
+                           struct tn_plugin_notes *notes, struct stat *st,
+                           struct tn_error *error)
+{
+    int32_t fd = tn_safe_open(walk, path, error);
+    int32_t code;
+
+    if (fd < 0)
+        return fd; /* the text names the file or the directory */
+    code = read_notes(fd, path, notes, st, error);
     if (!code)
         return fd;
-    tn_error_prefix(error, "%s: ", path);
     close(fd);
     return code;
 }
@@ -51,12 +70,27 @@ int32_t tn_plugin_inspect(const char *path, struct tn_plugin_notes *notes,
                           struct tn_error *error)
 {
     struct stat st;
-    int32_t fd = open_plugin(path, notes, &st, error);
+    int32_t fd = open_plugin(NULL, path, notes, &st, error);
 
     if (fd < 0)
         return fd;
     close(fd);
     return 0;
+}
+
+int32_t tn_plugin_inspect_at(int directory, const char *name, const char *path,
+                             struct tn_plugin_notes *notes,
+                             struct tn_error *error)
+{
+    int32_t fd = tn_safe_open_at(directory, name, path, error);
+    struct stat st;
+    int32_t code;
+
+    if (fd < 0)
+        return fd;
+    code = read_notes(fd, path, notes, &st, error);
+    close(fd);
+    return code;
 }
 
 /* What the dynamic linker says is about /proc/self/fd/N, or about a library
@@ -115,15 +149,15 @@ static int32_t open_object(int fd, const char *path, void **handle,
 {
     g_autofree char *name = g_strdup_printf("/proc/self/fd/%d", fd);
 
+    *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (*handle)
+        return 0;
     if (access("/proc/self/fd", X_OK))
         return tn_error_set(error, -errno,
                             "%s: plugins are loaded through /proc, which is "
                             "not mounted",
                             path);
-    *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (!*handle)
-        return explain_dlopen(path, name, dlerror(), error);
-    return 0;
+    return explain_dlopen(path, name, dlerror(), error);
 }
 
 static const struct loaded_file *find_loaded(const struct stat *st)
@@ -168,13 +202,13 @@ static int32_t load_once(int fd, const char *path, const struct stat *st,
     return code;
 }
 
-int32_t tn_plugin_load(const char *path, const struct tn_plugin **plugin,
-                       struct tn_error *error)
+int32_t tn_plugin_load(struct tn_safe_walk *walk, const char *path,
+                       const struct tn_plugin **plugin, struct tn_error *error)
 {
     struct tn_plugin_notes notes;
     struct stat st;
     int32_t code;
-    int fd = open_plugin(path, &notes, &st, error);
+    int fd = open_plugin(walk, path, &notes, &st, error);
 
     if (fd < 0)
         return fd;

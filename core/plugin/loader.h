@@ -17,16 +17,22 @@
 #include "core/plugin/elf-note.h"
 #include "core/util/error.h"
 
+struct tn_safe_walk;
+
 /* Open PATH safely and read its notes; nothing is run. ERROR's text begins
  * with the path. */
 int32_t tn_plugin_inspect(const char *path, struct tn_plugin_notes *notes,
                           struct tn_error *error);
+/* The same for NAME in DIRECTORY, a descriptor of tn_safe_directory(). */
+int32_t tn_plugin_inspect_at(int directory, const char *name, const char *path,
+                             struct tn_plugin_notes *notes,
+                             struct tn_error *error);
 
-/* Load PATH, call its entry function and check that the descriptor says what
- * NOTES, read from the same file now, say. Errors as tn_component_load() in
- * registry.h. */
-int32_t tn_plugin_load(const char *path, const struct tn_plugin **plugin,
-                       struct tn_error *error);
+/* Load PATH, which WALK helps to find (may be NULL), call its entry function
+ * and check that the descriptor says what its notes, read now, say. Errors as
+ * tn_component_load() in registry.h. */
+int32_t tn_plugin_load(struct tn_safe_walk *walk, const char *path,
+                       const struct tn_plugin **plugin, struct tn_error *error);
 
 /* Does DESCRIPTOR agree with NOTES, and are its tables usable? -ENOEXEC and
  * what differs. For the loader and the conformance checker. */

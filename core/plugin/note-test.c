@@ -5,7 +5,8 @@
 static int32_t read_notes(struct file_bytes file, struct tn_plugin_notes *notes,
                           struct tn_error *error)
 {
-    struct tn_elf_input input = {-1, file.data, file.size};
+    struct tn_elf_input input = {
+        .fd = -1, .memory = file.data, .size = file.size};
 
     return tn_plugin_notes_read(notes, &input, error);
 }

@@ -38,14 +38,14 @@ static void add_build_tree(struct tn_registry *registry, const char *build)
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir)))
-        g_ptr_array_add(names, g_strdup(name));
+        if (!strchr(name, '.')) /* a directory, no file of make's */
+            g_ptr_array_add(names, g_strdup(name));
     g_ptr_array_sort(names, compare_names);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *libs =
             g_build_filename(plugins, names->pdata[i], ".libs", NULL);
 
-        if (g_file_test(libs, G_FILE_TEST_IS_DIR))
-            add(registry, libs, TRUE);
+        add(registry, libs, TRUE);
     }
 }
 

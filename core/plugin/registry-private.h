@@ -4,6 +4,7 @@
 #define TENON_CORE_PLUGIN_REGISTRY_PRIVATE_H
 
 #include "core/plugin/registry.h"
+#include "core/plugin/safe-open.h"
 
 /* One row of the index of Tenon's own components. */
 struct index_row {
@@ -17,6 +18,7 @@ struct tn_registry {
     GPtrArray *components; /* of struct tn_component_entry *; plugins own */
     GPtrArray *rejects;    /* owns */
     GPtrArray *index;      /* of struct index_row * */
+    struct tn_safe_walk *walk;
     gboolean in_tree_only; /* refuse third-party plugins */
 };
 

@@ -2,12 +2,14 @@
 /* The components that are installed; see registry.h. */
 #include "core/plugin/registry.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/plugin/loader.h"
 #include "core/plugin/registry-private.h"
-#include "core/plugin/safe-open.h"
 #include "core/util/log.h"
 #include "core/util/nearest.h"
 
@@ -99,6 +101,7 @@ struct tn_registry *tn_registry_new(void)
     registry->components = g_ptr_array_new();
     registry->rejects = g_ptr_array_new_with_free_func(free_reject);
     registry->index = g_ptr_array_new_with_free_func(free_index_row);
+    registry->walk = tn_safe_walk_new();
     return registry;
 }
 
@@ -110,7 +113,13 @@ void tn_registry_free(struct tn_registry *registry)
     g_ptr_array_free(registry->plugins, TRUE);
     g_ptr_array_free(registry->rejects, TRUE);
     g_ptr_array_free(registry->index, TRUE);
+    tn_safe_walk_free(registry->walk);
     g_free(registry);
+}
+
+void tn_registry_close_directories(struct tn_registry *registry)
+{
+    tn_safe_walk_forget(registry->walk);
 }
 
 void tn_registry_refuse_third_party(struct tn_registry *registry)
@@ -205,6 +214,7 @@ int32_t tn_registry_add_notes(struct tn_registry *registry, const char *path,
     g_auto(tn_error_auto) own = TN_ERROR_INIT;
     int32_t code = tn_plugin_info_supported(&plugin->info, &own);
 
+    plugin->walk = registry->walk;
     if (code)
         tn_error_prefix(&own, "%s: ", path);
     else if (plugin->third_party && registry->in_tree_only)
@@ -231,36 +241,64 @@ int32_t tn_registry_add_file(struct tn_registry *registry, const char *path,
     return tn_registry_add_notes(registry, path, &notes, error);
 }
 
+/* The file NAME in PLACE, which is DIRECTORY. */
+static void add_file_at(struct tn_registry *registry, int place,
+                        const char *directory, const char *name)
+{
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    g_auto(tn_error_auto) own = TN_ERROR_INIT;
+    struct tn_plugin_notes notes;
+    int32_t code = tn_plugin_inspect_at(place, name, path, &notes, &own);
+
+    if (code)
+        (void)refuse(registry, path, NULL, code, &own, NULL);
+    else
+        (void)tn_registry_add_notes(registry, path, &notes, NULL);
+}
+
 static gint compare_names(gconstpointer a, gconstpointer b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* The names of PLACE's plugins, sorted: the same whatever the file system's
+ * order. NULL if it cannot be read. */
+static GPtrArray *plugin_names(int place)
+{
+    int fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    GPtrArray *names;
+
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    names = g_ptr_array_new_with_free_func(g_free);
+    while ((entry = readdir(dir)))
+        if (g_str_has_suffix(entry->d_name, ".so"))
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+    closedir(dir);
+    g_ptr_array_sort(names, compare_names);
+    return names;
+}
+
 int32_t tn_registry_add_directory(struct tn_registry *registry,
                                   const char *directory, struct tn_error *error)
 {
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) dir = NULL;
-    const char *name;
-    int32_t code = tn_safe_directory(directory, error);
+    g_autoptr(GPtrArray) names = NULL;
+    int32_t place = tn_safe_directory(registry->walk, directory, error);
 
-    if (code)
-        return code;
-    dir = g_dir_open(directory, 0, NULL);
-    if (!dir)
-        return tn_error_set(error, -EACCES, "'%s' cannot be read", directory);
-    while ((name = g_dir_read_name(dir)))
-        if (g_str_has_suffix(name, ".so"))
-            g_ptr_array_add(names, g_strdup(name));
-    /* The same whatever the file system's order. */
-    g_ptr_array_sort(names, compare_names);
-    for (guint i = 0; i < names->len; i++) {
-        g_autofree char *path =
-            g_build_filename(directory, names->pdata[i], NULL);
-
-        (void)tn_registry_add_file(registry, path, NULL);
-    }
-    return 0;
+    if (place < 0)
+        return place;
+    names = plugin_names(place);
+    for (guint i = 0; names && i < names->len; i++)
+        add_file_at(registry, place, directory, names->pdata[i]);
+    close(place);
+    if (names)
+        return 0;
+    return tn_error_set(error, -EACCES, "'%s' cannot be read", directory);
 }
 
 struct tn_component_entry *tn_registry_find(struct tn_registry *registry,
@@ -379,7 +417,8 @@ int32_t tn_component_load(struct tn_component_entry *entry,
     if (entry->loaded)
         return 0;
     if (!file->loaded) {
-        int32_t code = tn_plugin_load(file->path, &file->loaded, error);
+        int32_t code = tn_plugin_load(file->walk, file->path, &file->loaded,
+                                      error);
 
         if (code) {
             file->loaded = NULL;

@@ -20,6 +20,8 @@
 struct tn_plugin_notes;
 struct tn_registry;
 
+struct tn_safe_walk;
+
 /* One plugin file, as its notes have it. */
 struct tn_plugin_file {
     char *path;
@@ -27,6 +29,7 @@ struct tn_plugin_file {
     GPtrArray *components;          /* of struct tn_component_entry * */
     gboolean third_party;           /* id is reverse-domain */
     const struct tn_plugin *loaded; /* NULL until a component is loaded */
+    struct tn_safe_walk *walk;      /* the registry's */
 };
 
 /* One component: a row that a machine file can name. */
@@ -65,6 +68,9 @@ int32_t tn_registry_add_directory(struct tn_registry *registry,
 /* The same for one file; its problem is the result. */
 int32_t tn_registry_add_file(struct tn_registry *registry, const char *path,
                              struct tn_error *error);
+/* Close the directories that are held open to find plugins quickly. It works
+ * on as before, only slower: for when a machine has been built. */
+void tn_registry_close_directories(struct tn_registry *registry);
 /* Directories in the documented order: EXTRA (--plugin-dir, NULL-terminated,
  * may be NULL), $TENON_PLUGIN_PATH unless the process is privileged, then
  * either the build tree the program stands in or the installed directory.

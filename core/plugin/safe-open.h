@@ -17,16 +17,32 @@
 
 #include "core/util/error.h"
 
+/* Directories that were checked, held open by the path that led to them, so
+ * that a walk to a neighbour begins there. What is opened through a held
+ * descriptor is in the directory that was checked, whatever happened to the
+ * path since. Every function takes NULL, which holds nothing. */
+struct tn_safe_walk;
+struct tn_safe_walk *tn_safe_walk_new(void);
+void tn_safe_walk_free(struct tn_safe_walk *walk);
+/* Let go of all; later calls begin at the root again. */
+void tn_safe_walk_forget(struct tn_safe_walk *walk);
+
 /* Opens PATH for reading and returns the descriptor (close-on-exec), or
  *   -EACCES  unsafe; ERROR names the file or directory and what to change
  *   -errno   it cannot be opened
  * Symbolic links above the file are followed first and the real path checked;
  * the file itself must be a plain file and no link. What was checked is what
- * is opened: the walk holds each directory open. If REAL is not NULL, *REAL is
- * set to the real path (free with g_free()). */
-int32_t tn_safe_open(const char *path, char **real, struct tn_error *error);
+ * is opened: the walk holds each directory open. */
+int32_t tn_safe_open(struct tn_safe_walk *walk, const char *path,
+                     struct tn_error *error);
 
-/* The same test of a directory alone. */
-int32_t tn_safe_directory(const char *path, struct tn_error *error);
+/* The same test of a directory alone: a descriptor of it, which can only be
+ * used as the place where openat() begins. */
+int32_t tn_safe_directory(struct tn_safe_walk *walk, const char *path,
+                          struct tn_error *error);
+/* The file NAME in DIRECTORY, which tn_safe_directory() gave; PATH is what
+ * messages call it. */
+int32_t tn_safe_open_at(int directory, const char *name, const char *path,
+                        struct tn_error *error);
 
 #endif

@@ -63,6 +63,8 @@ static void fill_entry(struct icpu *ic, const struct tn_walk *w,
     e->host = b->memory + offset;
     e->page_flags = p->page_flags;
     e->ram_page = p->ram_page;
+    e->first = 0;
+    e->last = PAGE_MASK;
 }
 
 /* Walk and look behind the physical address. False: *E says why not. */
@@ -81,6 +83,7 @@ static bool translate(struct icpu *ic, uint64_t va, uint32_t bytes,
     }
     in->mem->resolve(in->host, w.pa, &b);
     *p = (struct place){.pa = w.pa,
+                        .page_bits = w.page_bits,
                         .read_only = b.flags & TN_BACKING_READ_ONLY};
     if (b.memory) {
         p->host = b.memory + (w.pa - b.start);
@@ -130,7 +133,14 @@ bool mem_fetch_page(struct icpu *ic, uint64_t va, uint32_t mode,
     }
     *entry = (struct tlb_entry){.host = p.host - (va & PAGE_MASK),
                                 .page_flags = p.page_flags,
-                                .ram_page = p.ram_page};
+                                .ram_page = p.ram_page,
+                                .last = PAGE_MASK};
+    if (p.page_bits < PAGE_BITS) {
+        uint32_t inside = (1u << p.page_bits) - 1;
+
+        entry->first = (uint32_t)(va & PAGE_MASK) & ~inside;
+        entry->last = entry->first | inside;
+    }
     return true;
 }
 

@@ -11,6 +11,7 @@ struct place {
     _Atomic uint8_t *page_flags;
     uint64_t ram_page;
     uint64_t pa;
+    uint32_t page_bits; /* of what one rule holds for */
     bool read_only; /* memory that ignores stores */
 };
 

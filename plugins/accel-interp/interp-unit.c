@@ -18,6 +18,7 @@
 struct code_window {
     struct icpu *ic;
     uint32_t mode;
+    uint64_t pc;
     uint64_t first_page; /* virtual */
     struct tlb_entry entry[2];
     bool second;         /* entry[1] is filled */
@@ -37,6 +38,23 @@ static bool open_second_page(struct code_window *w)
         w->second = mem_fetch_page(w->ic, w->first_page + PAGE_SIZE, w->mode,
                                    &w->entry[1], &w->exception);
     return w->second;
+}
+
+/* May the byte at OFFSET of the unit's page be executed too? Where protection
+ * is finer than a page only the bytes around the unit's start are known to be.
+ * An instruction that begins among them may reach out of them; the unit ends
+ * there. */
+static bool byte_allowed(struct code_window *w, uint64_t va, uint32_t offset)
+{
+    struct tlb_entry e;
+
+    if (offset >= w->entry[0].first && offset <= w->entry[0].last)
+        return true;
+    if (va - w->pc >= w->ic->in->info->max_insn_bytes ||
+        !mem_fetch_page(w->ic, va, w->mode, &e, &w->exception))
+        return false;
+    w->entry[0].last = e.last;
+    return true;
 }
 
 /* Before the first byte is read for decoding. */
@@ -66,6 +84,11 @@ static int32_t fetch(void *opaque, uint64_t va, uint32_t bytes, void *buffer)
         if (which == 1 &&
             (page != w->first_page + PAGE_SIZE || !open_second_page(w)))
             return -EFAULT;
+        if (which == 0) {
+            if (!byte_allowed(w, va, (uint32_t)offset))
+                return -EFAULT;
+            n = w->entry[0].last + 1 - (uint32_t)offset;
+        }
         watch_page(w, which);
         if (n > bytes)
             n = bytes;
@@ -112,6 +135,9 @@ static bool unit_matches(struct icpu *ic, const struct unit *u, uint64_t pc,
         *stale = u->version[1] != page_version(ic->in, u->ram_page[1]);
     }
     *stale |= u->version[0] != page_version(ic->in, u->ram_page[0]);
+    /* Not all of it is known to be executable now. */
+    *stale |= u->ram_page[1] == UINT64_MAX &&
+              (pc & PAGE_MASK) + u->n_bytes > w->entry[0].last + 1;
     return !*stale;
 }
 
@@ -180,6 +206,7 @@ static struct unit *unit_decode(struct icpu *ic, uint64_t pc,
         if (s->ops[i].op == TN_OP_LABEL)
             u->label[s->ops[i].a] = i;
     u->pc = pc;
+    u->n_bytes = s->n_bytes;
     u->key_used = s->key_used;
     u->key = ic->cpu->key & s->key_used;
     u->ram_page[0] = w->entry[0].ram_page;
@@ -201,7 +228,8 @@ static struct unit *unit_decode(struct icpu *ic, uint64_t pc,
 const struct unit *unit_lookup(struct icpu *ic, uint64_t pc)
 {
     struct interp *in = ic->in;
-    struct code_window w = {.ic = ic, .first_page = pc & ~PAGE_MASK};
+    struct code_window w = {
+        .ic = ic, .pc = pc, .first_page = pc & ~PAGE_MASK};
     struct unit **link;
     bool stale;
 

@@ -36,6 +36,9 @@ struct tlb_entry {
     uint8_t *host; /* first byte of the page */
     _Atomic uint8_t *page_flags;
     uint64_t ram_page; /* number of the page among all RAM pages */
+    /* The bytes of the page that this is about: all, or, where protection is
+     * finer and the entry is not kept, those around the address asked for. */
+    uint32_t first, last;
 };
 
 /* A decoded unit. */
@@ -45,6 +48,7 @@ struct unit {
     uint64_t key, key_used;
     uint64_t ram_page[2]; /* second: UINT64_MAX if it lies in one page */
     uint32_t version[2];
+    uint32_t n_bytes;
     uint32_t n_ops;
     uint32_t n_labels;
     uint32_t *label; /* operation index of each */

@@ -53,15 +53,16 @@ int32_t cache_init(struct tcg *t, struct tn_error *error)
 
 static void free_mappings(struct tcg *t)
 {
-    for (uint32_t i = 0; t->mappings && i < MAPPING_BUCKETS; i++) {
-        struct tcg_mapping *m = atomic_load(&t->mappings[i]), *next;
+    struct tcg_mapping *m, *older;
 
-        for (; m; m = next) {
-            next = m->next;
-            free(m);
-        }
-        atomic_store(&t->mappings[i], NULL);
+    /* Along the mappings: most buckets were never touched, and their memory
+     * need not come to be. */
+    for (m = t->last_mapping; m; m = older) {
+        older = m->older;
+        atomic_store(m->bucket, NULL);
+        free(m);
     }
+    t->last_mapping = NULL;
 }
 
 static void free_chunks(struct tcg *t)
@@ -125,8 +126,15 @@ uint32_t cache_mapping(struct tcg *t, uint64_t va_page, uint64_t ram_page)
     first = atomic_load_explicit(head, memory_order_relaxed);
     m = find_mapping(first, va_page, ram_page);
     if (!m && (m = malloc(sizeof *m)) != NULL) {
-        *m = (struct tcg_mapping){first, va_page, ram_page,
-                                  t->next_mapping++};
+        *m = (struct tcg_mapping){
+            .next = first,
+            .va_page = va_page,
+            .ram_page = ram_page,
+            .id = t->next_mapping++,
+            .older = t->last_mapping,
+            .bucket = head,
+        };
+        t->last_mapping = m;
         atomic_store_explicit(head, m, memory_order_release);
     }
     id = m ? m->id : 0;
@@ -298,7 +306,10 @@ void cache_link(struct tcg *t, struct tcg_link *link, struct tcg_unit *to)
     bool same = ((link->unit->pc ^ to->pc) & ~PAGE_MASK) == 0;
 
     if (!atomic_load(&link->unit->dead) && !atomic_load(&to->dead))
-        host_patch(t, link, same ? to->body : CHECKED_ENTRY(to));
+        host_patch(t, link,
+                   same && !atomic_load(&t->pages[to->ram_page[0]].divided)
+                       ? to->body
+                       : CHECKED_ENTRY(to));
 }
 
 static void unhash(struct tcg *t, struct tcg_unit *u)
@@ -384,6 +395,14 @@ void cache_written(struct tcg *t, uint64_t ram_page, uint32_t first,
     if (!p->units && flags)
         atomic_fetch_and(flags, (uint8_t)~TN_PAGE_CODE);
     pthread_mutex_unlock(&t->translate_lock);
+}
+
+/* Units made before, and the jumps between them, took the page as one. */
+void cache_divided(struct tcg *t, uint64_t ram_page)
+{
+    if (!atomic_load(&t->pages[ram_page].divided) &&
+        !atomic_exchange(&t->pages[ram_page].divided, 1))
+        cache_written(t, ram_page, 0, PAGE_MASK, NULL);
 }
 
 /* vCPUs that called C from generated code and are outside (a device, an

@@ -110,6 +110,10 @@ static struct tcg_unit *find(struct tcg_cpu *tc, uint64_t pc)
     u = tc->one_insn ? NULL : last_left(tc, pc, id);
     if (!u && !tc->one_insn)
         u = cache_find(tc->tcg, pc, tc->cpu->key, e.ram_page, id);
+    /* Protection may be finer than a page: is all of it executable? */
+    if (u && u->ram_page[1] == UINT64_MAX &&
+        (pc & PAGE_MASK) + u->n_bytes > e.last + 1)
+        u = NULL;
     if (u && second_page_ok(tc, u))
         return u;
     return translate(tc, pc);

@@ -397,7 +397,15 @@ bool tlb_fetch(struct tcg_cpu *tc, uint64_t va, uint32_t mode,
     *x = (struct exec_entry){.page = page | 1,
                              .host = p.host - (va & PAGE_MASK),
                              .ram_page = p.ram_page,
-                             .page_flags = p.page_flags};
+                             .page_flags = p.page_flags,
+                             .last = PAGE_MASK};
+    if (w.page_bits < PAGE_BITS) {
+        uint32_t inside = (1u << w.page_bits) - 1;
+
+        x->first = (uint32_t)(va & PAGE_MASK) & ~inside;
+        x->last = x->first | inside;
+        cache_divided(tc->tcg, p.ram_page);
+    }
     *entry = *x;
     *id = cache_mapping(tc->tcg, page, p.ram_page);
     s->modes_used |= 1u << mode;

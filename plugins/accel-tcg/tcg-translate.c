@@ -14,7 +14,7 @@ struct fetch {
     struct exec_entry page[2];
     uint32_t id[2];
     uint32_t version[2];
-    bool failed;
+    bool reached_out; /* of what is known to be executable by its start */
 };
 
 static void drop_everywhere(struct tcg *t, void *opaque)
@@ -51,6 +51,25 @@ static bool open_page(struct fetch *f, uint64_t va, uint32_t n)
     return true;
 }
 
+/* May the byte at AT, in the unit's page, be executed too? Where protection is
+ * finer than a page only the bytes around the unit's start are known to be. An
+ * instruction that begins among them may reach out of them; the unit ends
+ * there. */
+static bool byte_allowed(struct fetch *f, uint64_t at)
+{
+    uint32_t offset = (uint32_t)(at & PAGE_MASK), id;
+    struct exec_entry e;
+
+    if (offset >= f->page[0].first && offset <= f->page[0].last)
+        return true;
+    if (at - f->pc >= f->tc->tcg->info->max_insn_bytes ||
+        !tlb_fetch(f->tc, at, f->mode, &e, &id, &f->tc->exception))
+        return false;
+    f->page[0].last = e.last;
+    f->reached_out = true;
+    return true;
+}
+
 /* The decoder's reader. A unit lies in one page, but for an instruction that
  * crosses into the next if it is the unit's first. */
 static int32_t fetch_code(void *opaque, uint64_t va, uint32_t bytes,
@@ -67,6 +86,8 @@ static int32_t fetch_code(void *opaque, uint64_t va, uint32_t bytes,
                   at - f->pc >= f->tc->tcg->info->max_insn_bytes))
             return -EFAULT;
         if (n && f->n_pages < 2 && !open_page(f, at, 1))
+            return -EFAULT;
+        if (!n && !byte_allowed(f, at))
             return -EFAULT;
         out[i] = f->page[n].host[at & PAGE_MASK];
     }
@@ -87,7 +108,8 @@ static void describe(struct tcg_cpu *tc, struct tcg_unit *u,
     u->ram_page[1] = two ? f->page[1].ram_page : UINT64_MAX;
     u->exec_id[0] = f->id[0];
     u->exec_id[1] = two ? f->id[1] : 0;
-    u->dead = tc->one_insn; /* run once, never found again */
+    /* Run once, never found again. */
+    u->dead = tc->one_insn || f->reached_out;
 }
 
 /* Decode at most MAX instructions. 0, or a negative errno. */
@@ -147,7 +169,7 @@ static int attempt(struct tcg_cpu *tc, struct fetch *f, uint32_t max,
     log_unit(tc, u, fetch_code, f);
     tc->n_units++;
     tc->n_insns += u->n_insns;
-    if (!tc->one_insn && !cache_add(tc, u, f->version))
+    if (!u->dead && !cache_add(tc, u, f->version))
         return 3;
     *result = u;
     return 0;
@@ -165,6 +187,7 @@ struct tcg_unit *translate(struct tcg_cpu *tc, uint64_t pc)
         int r;
 
         f.n_pages = 0;
+        f.reached_out = false;
         if (!open_page(&f, pc, 0))
             return NULL;
         r = attempt(tc, &f, max, &u);

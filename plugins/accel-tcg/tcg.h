@@ -60,6 +60,9 @@ struct exec_entry {
     uint8_t *host;
     uint64_t ram_page;
     _Atomic uint8_t *page_flags;
+    /* The bytes of the page that may be executed: all, or, where protection is
+     * finer and the entry is not kept, those around the address asked for. */
+    uint32_t first, last;
 };
 
 /* What generated code reaches by r13. */
@@ -142,6 +145,9 @@ struct tcg_page {
     struct tcg_unit *units; /* linked by page_next[which page of the unit] */
     uint64_t granules;
     uint32_t version; /* changes when it is written */
+    /* Somewhere protection was found to be finer than the page: from then on
+     * units of it are entered by way of the check alone. */
+    _Atomic uint32_t divided;
 };
 
 /* (Guest page, RAM page) -> number. */
@@ -149,6 +155,8 @@ struct tcg_mapping {
     struct tcg_mapping *next;
     uint64_t va_page, ram_page;
     uint32_t id;
+    struct tcg_mapping *older; /* of all */
+    _Atomic(struct tcg_mapping *) *bucket;
 };
 
 /* Where code and unit records are put: one range of both each vCPU. */
@@ -273,6 +281,7 @@ struct tcg {
     _Atomic uint8_t *writers; /* 0 none, vCPU index + 1, 255 several */
     uint64_t n_pages;
     _Atomic(struct tcg_mapping *) *mappings;
+    struct tcg_mapping *last_mapping; /* under translate_lock */
     uint32_t next_mapping;
     struct tcg_host *codegen; /* the host CPU's part */
     /* exclusive sections */
@@ -395,6 +404,7 @@ void cache_link(struct tcg *t, struct tcg_link *link, struct tcg_unit *to);
 /* Bytes FIRST..LAST of a page were written. FLAGS: the page's, if known. */
 void cache_written(struct tcg *t, uint64_t ram_page, uint32_t first,
                    uint32_t last, _Atomic uint8_t *flags);
+void cache_divided(struct tcg *t, uint64_t ram_page);
 bool cache_overlaps(struct tcg_unit *u, uint64_t ram_page, uint32_t first,
                     uint32_t last);
 void cache_flush(struct tcg_cpu *tc);

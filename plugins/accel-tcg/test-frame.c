@@ -269,6 +269,14 @@ static int32_t walk(void *self, struct tn_cpu *cpu, struct tn_walk *w)
     w->pa = w->va;
     w->page_bits = 12;
     w->prot = TN_PROT_READ | TN_PROT_WRITE | TN_PROT_EXEC;
+    if (f->fence && !((w->va ^ f->fence) & ~PAGE_MASK)) {
+        /* The largest block around the address that it does not divide. */
+        while (w->va >> w->page_bits == f->fence >> w->page_bits &&
+               f->fence & ((1ull << w->page_bits) - 1))
+            w->page_bits--;
+        if (w->access == TN_ACCESS_FETCH && w->va >= f->fence)
+            goto fault;
+    }
     if (!f->pages)
         return 0;
     for (uint32_t i = 0; i < f->n_pages; i++)
@@ -278,6 +286,7 @@ static int32_t walk(void *self, struct tn_cpu *cpu, struct tn_walk *w)
             w->prot = f->pages[i].prot;
             return 0;
         }
+fault:
     w->exception = (struct tn_exception){.size = sizeof w->exception,
                                          .code = 100 + w->access,
                                          .access = w->access, .value = w->va};

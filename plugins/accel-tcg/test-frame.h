@@ -61,6 +61,8 @@ struct frame {
     struct test_page *pages; /* NULL: identity, everything allowed */
     uint32_t n_pages;
     uint32_t n_walks;
+    uint64_t fence; /* from here to the end of its page nothing is executable;
+                       0: none */
     /* The exception that ended a run. */
     struct tn_exception exception;
     uint32_t n_exceptions;

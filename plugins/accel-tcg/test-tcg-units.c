@@ -342,6 +342,44 @@ static void a_fetch_fault_is_an_exception_at_its_address(void **state)
     frame_free(f);
 }
 
+/* Protection finer than a page, that comes after the code has run: in units of
+ * two instructions, linked to each other, and in one unit. */
+static void a_unit_ends_where_execution_is_forbidden(void **state)
+{
+    static const uint64_t lengths[] = {48, 2};
+
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct frame *f = frame_new();
+
+        f->decode = decode;
+        f->max_insns = lengths[i];
+        frame_start(f);
+        PUT(f, CODE, "\1\1\1\1\1\1\1\1\5\x21");
+        for (uint32_t run = 0; run < 3; run++) {
+            f->state->x[0] = 0;
+            frame_run(f, CODE);
+            assert_int_equal(f->exception.code, 0x21);
+            assert_int_equal(f->state->x[0], 4);
+        }
+        for (uint32_t run = 0; run < 3; run++) {
+            f->fence = run == 2 ? CODE + 6 : CODE + 4;
+            f->cpu->services->tlb_flush(f->cpu, 0, 0, TN_SPACE_ALL);
+            f->state->x[0] = 0;
+            frame_run(f, CODE);
+            assert_int_equal(f->exception.code, 102);
+            assert_int_equal(f->exception.pc, f->fence);
+            assert_int_equal(f->state->x[0], (f->fence - CODE) / 2);
+        }
+        f->fence = 0;
+        f->cpu->services->tlb_flush(f->cpu, 0, 0, TN_SPACE_ALL);
+        f->state->x[0] = 0;
+        frame_run(f, CODE);
+        assert_int_equal(f->state->x[0], 4);
+        frame_free(f);
+    }
+}
+
 static void halting_ends_with_an_interrupt(void **state)
 {
     struct frame *f = start(false);
@@ -495,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_unit_that_writes_itself_is_exact),
         cmocka_unit_test(an_instruction_may_cross_pages),
         cmocka_unit_test(a_fetch_fault_is_an_exception_at_its_address),
+        cmocka_unit_test(a_unit_ends_where_execution_is_forbidden),
         cmocka_unit_test(halting_ends_with_an_interrupt),
         cmocka_unit_test(without_links_the_same_happens),
         cmocka_unit_test(a_reservation_holds_until_memory_changes),

@@ -93,20 +93,22 @@ void csr_write_mip(struct riscv_cpu *c, uint32_t number, uint64_t value,
     (void)number;
     if (c->menvcfg & ENVCFG_STCE)
         writable &= ~MIP_STIP;
-    writable &= mask;
+    /* With mvien.SEIP it is mvip's alone. */
+    writable &= mask & ~(c->mvien & MIP_SEIP);
     c->mip_soft = (c->mip_soft & ~writable) | (value & writable);
 }
 
 uint64_t csr_read_sip(struct riscv_cpu *c, uint32_t number)
 {
     (void)number;
-    return mip(c) & c->mideleg;
+    return (mip(c) & c->mideleg) | csr_virtual_sip(c);
 }
 
 void csr_write_sip(struct riscv_cpu *c, uint32_t number, uint64_t value,
                    uint64_t mask)
 {
     csr_write_mip(c, number, value, mask & c->mideleg & MIP_SSIP);
+    csr_write_virtual_sip(c, value, mask);
     /* A line may hold SSIP (an ACLINT's SSWI): software clears it here. */
     if (mask & ~value & c->mideleg & MIP_SSIP)
         __atomic_and_fetch(&c->mip_lines, ~MIP_SSIP, __ATOMIC_SEQ_CST);
@@ -122,7 +124,7 @@ void csr_write_mie(struct riscv_cpu *c, uint32_t number, uint64_t value,
 uint64_t csr_read_sie(struct riscv_cpu *c, uint32_t number)
 {
     (void)number;
-    return c->mie & c->mideleg;
+    return (c->mie & c->mideleg) | csr_virtual_sie(c);
 }
 
 void csr_write_sie(struct riscv_cpu *c, uint32_t number, uint64_t value,
@@ -130,6 +132,7 @@ void csr_write_sie(struct riscv_cpu *c, uint32_t number, uint64_t value,
 {
     (void)number, (void)mask;
     c->mie = (c->mie & ~c->mideleg) | (value & c->mideleg & irq_bits(c));
+    csr_write_virtual_sie(c, value);
 }
 
 void csr_write_mideleg(struct riscv_cpu *c, uint32_t number, uint64_t value,
@@ -137,6 +140,7 @@ void csr_write_mideleg(struct riscv_cpu *c, uint32_t number, uint64_t value,
 {
     (void)number, (void)mask;
     c->mideleg = value & MIP_S;
+    riscv_update_virtual(c);
 }
 
 /* ---- traps ---- */

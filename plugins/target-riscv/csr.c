@@ -12,6 +12,8 @@
 #define ALL UINT64_MAX
 #define COUNTERS_U csr_read_counter, NULL, csr_counter_allowed
 #define COUNTERS_M csr_read_counter, csr_write_counter, NULL
+#define IREG csr_read_ireg, csr_write_ireg, csr_ireg_allowed
+#define TOPEI csr_read_topei, csr_write_topei, csr_topei_allowed
 #define ZERO csr_read_zero, csr_write_nothing, NULL
 #define ZERO_U csr_read_zero, NULL, csr_counter_allowed
 
@@ -47,6 +49,13 @@ const struct riscv_csr riscv_csrs[] = {
     {0x15d, 1, "stimecmph",     HAS(SSTC), 32, CSR_NONE, 0, 0, csr_read_stimecmp, csr_write_stimecmp, csr_stimecmp_allowed},
     /* Supervisor protection and translation */
     {0x180, 1, "satp",          HAS(S), 0,  CSR_FLUSH, AT(satp), 0, NULL, csr_write_satp, csr_satp_allowed},
+    /* Supervisor interrupts: AIA */
+    {0x150, 1, "siselect",      HAS(SSAIA), 0,  CSR_NONE, AT(siselect), 0xfff, NULL, NULL, NULL},
+    {0x151, 1, "sireg",         HAS(SSAIA), 0,  CSR_SYNC, 0, 0, IREG},
+    {0x15c, 1, "stopei",        HAS(SSAIA), 0,  CSR_SYNC, 0, 0, TOPEI},
+    {0xdb0, 1, "stopi",         HAS(SSAIA), 0,  CSR_NONE, 0, 0, csr_read_topi, NULL, NULL},
+    {0x114, 1, "sieh",          HAS(SSAIA), 32, CSR_NONE, 0, 0, ZERO},
+    {0x154, 1, "siph",          HAS(SSAIA), 32, CSR_NONE, 0, 0, ZERO},
     /* Machine information */
     {0xf11, 1, "mvendorid",     0, 0,  CSR_NONE, 0, 0, csr_read_zero, NULL, NULL},
     {0xf12, 1, "marchid",       0, 0,  CSR_NONE, 0, 0, csr_read_zero, NULL, NULL},
@@ -68,6 +77,18 @@ const struct riscv_csr riscv_csrs[] = {
     {0x342, 1, "mcause",        0, 0,  CSR_NONE, AT(mcause), ALL, NULL, NULL, NULL},
     {0x343, 1, "mtval",         0, 0,  CSR_NONE, AT(mtval), ALL, NULL, NULL, NULL},
     {0x344, 1, "mip",           0, 0,  CSR_SYNC, 0, 0, csr_read_mip, csr_write_mip, NULL},
+    /* Machine interrupts: AIA */
+    {0x350, 1, "miselect",      HAS(SMAIA), 0,  CSR_NONE, AT(miselect), 0xfff, NULL, NULL, NULL},
+    {0x351, 1, "mireg",         HAS(SMAIA), 0,  CSR_SYNC, 0, 0, IREG},
+    {0x35c, 1, "mtopei",        HAS(SMAIA), 0,  CSR_SYNC, 0, 0, TOPEI},
+    {0xfb0, 1, "mtopi",         HAS(SMAIA), 0,  CSR_NONE, 0, 0, csr_read_topi, NULL, NULL},
+    {0x308, 1, "mvien",         HAS(SMAIA) | HAS(S), 0,  CSR_SYNC, AT(mvien), 0, NULL, csr_write_mvien, NULL},
+    {0x309, 1, "mvip",          HAS(SMAIA) | HAS(S), 0,  CSR_SYNC, 0, 0, csr_read_mvip, csr_write_mvip, NULL},
+    {0x313, 1, "midelegh",      HAS(SMAIA) | HAS(S), 32, CSR_NONE, 0, 0, ZERO},
+    {0x314, 1, "mieh",          HAS(SMAIA), 32, CSR_NONE, 0, 0, ZERO},
+    {0x318, 1, "mvienh",        HAS(SMAIA) | HAS(S), 32, CSR_NONE, 0, 0, ZERO},
+    {0x319, 1, "mviph",         HAS(SMAIA) | HAS(S), 32, CSR_NONE, 0, 0, ZERO},
+    {0x354, 1, "miph",          HAS(SMAIA), 32, CSR_NONE, 0, 0, ZERO},
     /* Machine configuration */
     {0x30a, 1, "menvcfg",       HAS(U), 0,  CSR_FLUSH, 0, 0, csr_read_menvcfg, csr_write_menvcfg, NULL},
     {0x31a, 1, "menvcfgh",      HAS(U), 32, CSR_FLUSH, 0, 0, csr_read_menvcfg, csr_write_menvcfg, NULL},

@@ -116,6 +116,21 @@ void csr_write_inhibit(struct riscv_cpu *, uint32_t, uint64_t, uint64_t);
 uint64_t csr_read_stimecmp(struct riscv_cpu *, uint32_t);
 void csr_write_stimecmp(struct riscv_cpu *, uint32_t, uint64_t, uint64_t);
 uint32_t csr_stimecmp_allowed(struct riscv_cpu *, uint32_t);
+/* csr-aia.c */
+uint64_t csr_virtual_sip(const struct riscv_cpu *);
+uint64_t csr_virtual_sie(const struct riscv_cpu *);
+void csr_write_virtual_sip(struct riscv_cpu *, uint64_t value, uint64_t mask);
+void csr_write_virtual_sie(struct riscv_cpu *, uint64_t value);
+void csr_write_mvien(struct riscv_cpu *, uint32_t, uint64_t, uint64_t);
+uint64_t csr_read_mvip(struct riscv_cpu *, uint32_t);
+void csr_write_mvip(struct riscv_cpu *, uint32_t, uint64_t, uint64_t);
+uint64_t csr_read_topi(struct riscv_cpu *, uint32_t);
+uint32_t csr_topei_allowed(struct riscv_cpu *, uint32_t);
+uint64_t csr_read_topei(struct riscv_cpu *, uint32_t);
+void csr_write_topei(struct riscv_cpu *, uint32_t, uint64_t, uint64_t);
+uint32_t csr_ireg_allowed(struct riscv_cpu *, uint32_t);
+uint64_t csr_read_ireg(struct riscv_cpu *, uint32_t);
+void csr_write_ireg(struct riscv_cpu *, uint32_t, uint64_t, uint64_t);
 /* csr-fp-pmp.c */
 uint64_t csr_read_fp(struct riscv_cpu *, uint32_t);
 void csr_write_fp(struct riscv_cpu *, uint32_t, uint64_t, uint64_t);

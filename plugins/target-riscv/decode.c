@@ -98,13 +98,22 @@ static int32_t append(struct riscv_decoder *d, uint16_t row)
     return 0;
 }
 
-/* The list of rows that agree with VALUE in the bits of MASK. */
-static int32_t make_list(struct riscv_decoder *d, uint32_t mask,
-                         uint32_t value, uint32_t *first, uint32_t *n)
+/* Rows to choose from: N of them, in the list at FIRST or simply the first. */
+#define ALL_ROWS UINT32_MAX
+struct choice {
+    uint32_t first;
+    uint32_t n;
+};
+
+/* The list of those rows FROM that agree with VALUE in the bits of MASK. */
+static int32_t make_list(struct riscv_decoder *d, struct choice from,
+                         uint32_t mask, uint32_t value, uint32_t *first,
+                         uint32_t *n)
 {
     *first = d->n_lists;
     *n = 0;
-    for (uint32_t i = 0; i < d->n_rows; i++) {
+    for (uint32_t k = 0; k < from.n; k++) {
+        uint32_t i = from.first == ALL_ROWS ? k : d->lists[from.first + k];
         const struct riscv_match *m = &d->rows[i];
         uint32_t wide = (m->mask & 3) == 3 && (m->match & 3) == 3;
         if (wide != ((value & 3) == 3) ||
@@ -117,9 +126,11 @@ static int32_t make_list(struct riscv_decoder *d, uint32_t mask,
     return append(d, LIST_END);
 }
 
+/* B's list, of LENGTH rows, in 128 by the highest seven bits. */
 static int32_t make_second(struct riscv_decoder *d, struct bucket *b,
-                           uint32_t value)
+                           uint32_t length, uint32_t value)
 {
+    struct choice from = {b->first, length};
     uint32_t *p = realloc(d->second, (d->n_second + 128) * sizeof *p);
     uint32_t n;
 
@@ -129,7 +140,7 @@ static int32_t make_second(struct riscv_decoder *d, struct bucket *b,
     b->second = d->n_second + 1;
     d->n_second += 128;
     for (uint32_t f = 0; f < 128; f++)
-        if (make_list(d, 0xfe00707f, value | f << 25,
+        if (make_list(d, from, 0xfe00707f, value | f << 25,
                       &d->second[b->second - 1 + f], &n))
             return -ENOMEM;
     return 0;
@@ -137,19 +148,20 @@ static int32_t make_second(struct riscv_decoder *d, struct bucket *b,
 
 static int32_t make_index(struct riscv_decoder *d)
 {
+    struct choice all = {ALL_ROWS, d->n_rows};
     uint32_t n;
 
     for (uint32_t k = 0; k < N_BUCKETS32; k++) {
         uint32_t value = (k >> 3) << 2 | 3 | (k & 7) << 12;
         struct bucket *b = &d->long32[k];
-        if (make_list(d, 0x707f, value, &b->first, &n))
+        if (make_list(d, all, 0x707f, value, &b->first, &n))
             return -ENOMEM;
-        if (n > MAX_FLAT && make_second(d, b, value))
+        if (n > MAX_FLAT && make_second(d, b, n, value))
             return -ENOMEM;
     }
     for (uint32_t k = 0; k < N_BUCKETS16; k++) {
         uint32_t value = k >> 6 | (k >> 3 & 7) << 13 | (k & 7) << 10;
-        if (make_list(d, 0xfc03, value, &d->short16[k].first, &n))
+        if (make_list(d, all, 0xfc03, value, &d->short16[k].first, &n))
             return -ENOMEM;
     }
     return 0;

@@ -167,6 +167,10 @@ static uint32_t inline_enable(struct emit *e, const struct insn *i)
         tn_brcc(e->u, e->xt, TN_CC_TSTNE, pending,
                 tn_get(e->u, e->xt, REG_MIE),
                 cold_exit(e, TN_OP_EXIT_SYNC, e->next, 0));
+        if (has(e->t, HAS(SMAIA)))
+            tn_brcc(e->u, e->xt, TN_CC_NE,
+                    tn_get(e->u, e->xt, REG_VIRTUAL_IRQS), imm(e, 0),
+                    cold_exit(e, TN_OP_EXIT_SYNC, e->next, 0));
     }
     return 1;
 }

@@ -17,6 +17,7 @@ static uint64_t csr_access(struct tn_cpu *cpu, uint64_t a0, uint64_t a1,
     (void)a3;
     if (!row || (row->allowed && !row->allowed(c, number)))
         riscv_illegal(c, a2);
+    riscv_begin_csr(c);
     if (op & CSR_OP_READ)
         old = csr_read(c, row, number);
     if (!(op & CSR_OP_WRITE))

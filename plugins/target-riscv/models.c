@@ -35,6 +35,8 @@
 #define IMPLIES_ZBB 0
 #define IMPLIES_ZBC 0
 #define IMPLIES_ZBS 0
+#define IMPLIES_SMAIA HAS(ZICSR)
+#define IMPLIES_SSAIA (HAS(S) | HAS(U) | HAS(ZICSR))
 #define IMPLIES_SSTC (HAS(S) | HAS(U))
 #define IMPLIES_SVADE (HAS(S) | HAS(U))
 #define IMPLIES_SVADU (HAS(S) | HAS(U))

@@ -192,6 +192,7 @@ static void riscv_resume(void *self, struct tn_cpu *cpu)
 
     (void)self;
     riscv_update_key(c);
+    riscv_update_virtual(c);
     if (cpu->services && cpu->services->set_space)
         cpu->services->set_space(cpu, riscv_space(c));
     riscv_timer_update(c);
@@ -232,6 +233,8 @@ static const void *riscv_get_interface(void *self, const char *id)
     (void)self;
     if (!strcmp(id, TN_TARGET))
         return &riscv_target_ops;
+    if (!strcmp(id, TN_RISCV_HARTS))
+        return &riscv_harts;
     if (!strcmp(id, TN_STATE))
         return &riscv_state;
     return NULL;

@@ -69,6 +69,17 @@ static void fixed_regs(struct riscv_target *t)
             offsetof(struct riscv_cpu, mip_lines), t->xlen, TN_CLASS_SYSTEM,
             -1);
     r[REG_MIP_LINES].flags = TN_REG_VOLATILE | TN_REG_HIDDEN;
+    set_reg(&r[REG_VIRTUAL_SIE], "virtual_sie",
+            offsetof(struct riscv_cpu, virtual_sie), t->xlen, TN_CLASS_SYSTEM,
+            -1);
+    r[REG_VIRTUAL_SIE].flags = TN_REG_HIDDEN;
+    set_reg(&r[REG_VIRTUAL_SIP], "virtual_sip",
+            offsetof(struct riscv_cpu, mvip), t->xlen, TN_CLASS_SYSTEM, -1);
+    r[REG_VIRTUAL_SIP].flags = TN_REG_HIDDEN;
+    set_reg(&r[REG_VIRTUAL_IRQS], "virtual_irqs",
+            offsetof(struct riscv_cpu, virtual_irqs), t->xlen, TN_CLASS_SYSTEM,
+            -1);
+    r[REG_VIRTUAL_IRQS].flags = TN_REG_HIDDEN;
 }
 
 /* Rows of the CSR table that are storage become registers of their own. */
@@ -179,6 +190,7 @@ static int32_t write_csr(struct riscv_cpu *c, const char *name, uint64_t value)
     row = csr_find(c->t, (uint32_t)number);
     if (csr_read_only((uint32_t)number))
         return -EINVAL;
+    riscv_begin_csr(c);
     csr_write(c, row, (uint32_t)number, value, UINT64_MAX);
     /* From outside, a write is not the guest's: FS stays. */
     if (row->effect == CSR_FP)

@@ -40,6 +40,8 @@
     X(ZBB,         "zbb",         "basic bit manipulation") \
     X(ZBC,         "zbc",         "carry-less multiplication") \
     X(ZBS,         "zbs",         "single-bit instructions") \
+    X(SMAIA,       "smaia",       "advanced interrupts, machine level") \
+    X(SSAIA,       "ssaia",       "advanced interrupts, supervisor level") \
     X(SSTC,        "sstc",        "supervisor timer compare") \
     X(SVADE,       "svade",       "page faults ask for A and D bits") \
     X(SVADU,       "svadu",       "hardware updates A and D bits") \

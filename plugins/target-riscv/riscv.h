@@ -13,6 +13,7 @@
 #include <tenon/clock.h>
 #include <tenon/fdt.h>
 #include <tenon/host.h>
+#include <tenon/riscv.h>
 #include <tenon/target.h>
 
 #include "riscv-features.h"
@@ -146,8 +147,14 @@ struct riscv_cpu {
     uint64_t pmpaddr[MAX_PMP];
     uint8_t pmpcfg[MAX_PMP];
     uint64_t priv;
+    /* Advanced Interrupt Architecture: bits 1 and 9 of the first three. */
+    uint64_t mvien, mvip;
+    uint64_t virtual_sie; /* sie, where it is no alias of mie */
+    uint64_t miselect, siselect;
 
     /* Derived. */
+    uint64_t virtual_irqs; /* of mvip: pending and enabled for S */
+    uint32_t claim; /* what this instruction read of *topei */
     uint32_t n_pmp; /* entries that are not OFF */
     struct pmp_region pmp[MAX_PMP];
     struct tn_timer *timer; /* stimecmp */
@@ -175,6 +182,8 @@ struct riscv_target {
     uint16_t csr_row[4096]; /* 1 + row in the CSR table, 0: none */
     uint16_t csr_reg[4096]; /* guest register that is the whole of it */
     char isa[256];
+    const struct tn_riscv_imsic *imsic; /* of all harts, or NULL */
+    void *imsic_self;
 };
 
 static inline struct riscv_cpu *riscv_cpu(struct tn_cpu *cpu)
@@ -200,7 +209,9 @@ static inline uint64_t xext(const struct riscv_target *t, uint64_t v)
 
 static inline uint64_t mip(const struct riscv_cpu *c)
 {
-    return c->mip_soft | __atomic_load_n(&c->mip_lines, __ATOMIC_ACQUIRE);
+    /* mvien.SEIP takes software's bit out. */
+    return (c->mip_soft & ~(c->mvien & MIP_SEIP)) |
+           __atomic_load_n(&c->mip_lines, __ATOMIC_ACQUIRE);
 }
 
 /* Guest registers, by their index in the table (regs.c). */
@@ -211,7 +222,10 @@ static inline uint64_t mip(const struct riscv_cpu *c)
 #define REG_MIE 66u
 #define REG_MIP_SOFT 67u
 #define REG_MIP_LINES 68u
-#define N_FIXED_REGS 69u /* CSRs that are plain storage follow */
+#define REG_VIRTUAL_SIE 69u
+#define REG_VIRTUAL_SIP 70u
+#define REG_VIRTUAL_IRQS 71u
+#define N_FIXED_REGS 72u /* CSRs that are plain storage follow */
 
 /* Helpers, X(ID, function, flags). */
 #define RISCV_HELPERS(X)                                                       \
@@ -251,6 +265,8 @@ void riscv_update_key(struct riscv_cpu *c);
 void riscv_set_mstatus(struct riscv_cpu *c, uint64_t value);
 uint32_t riscv_reset(void *self, struct tn_cpu *cpu, uint32_t kind);
 /* trap.c */
+/* Of the bits of PENDING the interrupt that comes first, or 0. */
+uint32_t riscv_first_irq(uint64_t pending);
 uint32_t riscv_irq_pending(void *self, struct tn_cpu *cpu);
 void riscv_take_irq(void *self, struct tn_cpu *cpu);
 void riscv_take_exception(void *self, struct tn_cpu *cpu,
@@ -276,6 +292,11 @@ int32_t riscv_timer_new(struct riscv_cpu *c);
 void riscv_timer_free(struct riscv_cpu *c);
 /* csr-counters.c: on the hart's thread, before it runs. */
 void riscv_counters_resume(struct riscv_cpu *c);
+/* csr-aia.c */
+extern const struct tn_riscv_harts riscv_harts;
+/* What virtual_irqs follows from changed. */
+void riscv_update_virtual(struct riscv_cpu *c);
+void riscv_begin_csr(struct riscv_cpu *c);
 /* fdt.c */
 int32_t riscv_describe_cpu(void *self, struct tn_cpu *cpu, const void *fdt);
 

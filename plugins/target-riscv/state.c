@@ -97,6 +97,8 @@ uint32_t riscv_reset(void *self, struct tn_cpu *cpu, uint32_t kind)
     c->counter_offset[0] = c->counter_offset[1] = 0;
     c->menvcfg = has(t, HAS(SVADU)) && !has(t, HAS(SVADE)) ? ENVCFG_ADUE : 0;
     c->senvcfg = 0;
+    c->mvien = c->mvip = c->virtual_sie = c->virtual_irqs = 0;
+    c->miselect = c->siselect = 0;
     c->stimecmp = UINT64_MAX;
     c->head.fp_flags = 0;
     c->head.fp_rm = 0;

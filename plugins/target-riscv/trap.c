@@ -9,16 +9,33 @@
 /* Interrupts by falling priority: MEI MSI MTI SEI SSI STI. */
 static const uint8_t irq_order[] = {11, 3, 7, 9, 1, 5};
 
+uint32_t riscv_first_irq(uint64_t pending)
+{
+    for (uint32_t i = 0; i < sizeof irq_order; i++)
+        if (pending >> irq_order[i] & 1)
+            return irq_order[i];
+    return 0;
+}
+
+/* What can be taken now for M, and for S. */
+static uint64_t takeable_machine(const struct riscv_cpu *c)
+{
+    return c->priv < PRIV_M || (c->mstatus & MSTATUS_MIE)
+               ? mip(c) & c->mie & ~c->mideleg
+               : 0;
+}
+
+static uint64_t takeable_supervisor(const struct riscv_cpu *c)
+{
+    return c->priv < PRIV_S ||
+                   (c->priv == PRIV_S && (c->mstatus & MSTATUS_SIE))
+               ? (mip(c) & c->mie & c->mideleg) | c->virtual_irqs
+               : 0;
+}
+
 static uint64_t takeable(const struct riscv_cpu *c)
 {
-    uint64_t pending = mip(c) & c->mie;
-    uint64_t enabled = 0;
-
-    if (c->priv < PRIV_M || (c->mstatus & MSTATUS_MIE))
-        enabled |= ~c->mideleg;
-    if (c->priv < PRIV_S || (c->priv == PRIV_S && (c->mstatus & MSTATUS_SIE)))
-        enabled |= c->mideleg;
-    return pending & enabled;
+    return takeable_machine(c) | takeable_supervisor(c);
 }
 
 uint32_t riscv_irq_pending(void *self, struct tn_cpu *cpu)
@@ -26,7 +43,7 @@ uint32_t riscv_irq_pending(void *self, struct tn_cpu *cpu)
     struct riscv_cpu *c = riscv_cpu(cpu);
 
     (void)self;
-    if (!(mip(c) & c->mie))
+    if (!(mip(c) & c->mie) && !c->virtual_irqs)
         return 0;
     return TN_IRQ_WAKE | (takeable(c) ? TN_IRQ_TAKE : 0);
 }
@@ -71,31 +88,26 @@ static void enter_machine(struct riscv_cpu *c, uint32_t is_irq, uint32_t code,
     riscv_set_mstatus(c, s);
 }
 
-static void enter(struct riscv_cpu *c, uint32_t is_irq, uint32_t code,
-                  uint64_t value)
+static void enter(struct riscv_cpu *c, uint32_t code, uint64_t value)
 {
-    uint64_t delegated = is_irq ? c->mideleg : c->medeleg;
-
-    if (c->priv <= PRIV_S && code < 64 && (delegated >> code & 1))
-        enter_supervisor(c, is_irq, code, value);
+    if (c->priv <= PRIV_S && code < 64 && (c->medeleg >> code & 1))
+        enter_supervisor(c, 0, code, value);
     else
-        enter_machine(c, is_irq, code, value);
+        enter_machine(c, 0, code, value);
 }
 
 void riscv_take_irq(void *self, struct tn_cpu *cpu)
 {
     struct riscv_cpu *c = riscv_cpu(cpu);
-    uint64_t pending = takeable(c);
+    uint64_t machine = takeable_machine(c);
+    uint64_t supervisor = takeable_supervisor(c);
 
     (void)self;
     /* Those for M come before those for S whatever their number. */
-    if (pending & ~c->mideleg)
-        pending &= ~c->mideleg;
-    for (uint32_t i = 0; i < sizeof irq_order; i++)
-        if (pending >> irq_order[i] & 1) {
-            enter(c, 1, irq_order[i], 0);
-            return;
-        }
+    if (machine)
+        enter_machine(c, 1, riscv_first_irq(machine), 0);
+    else if (supervisor)
+        enter_supervisor(c, 1, riscv_first_irq(supervisor), 0);
 }
 
 /* After a return an interrupt may be takeable that was not before. */
@@ -129,7 +141,7 @@ static void return_supervisor(struct riscv_cpu *c, uint64_t insn)
     uint64_t s = c->mstatus;
 
     if (c->priv == PRIV_S && (s & MSTATUS_TSR)) {
-        enter(c, 0, CAUSE_ILLEGAL, insn);
+        enter(c, CAUSE_ILLEGAL, insn);
         return;
     }
     c->priv = s & MSTATUS_SPP ? PRIV_S : PRIV_U;
@@ -169,7 +181,7 @@ void riscv_take_exception(void *self, struct tn_cpu *cpu,
     } else {
         if (code == TN_FAULT_ALIGN || code == TN_FAULT_BUS)
             code = fault_cause(code, exception->access);
-        enter(c, 0, code, exception->value);
+        enter(c, code, exception->value);
     }
 }
 

@@ -16,7 +16,7 @@ class Machine:
 
     def __init__(self, harts=1, memory="512M", kernel=None, initrd=None,
                  cmdline=None, firmware=None, disks=(), net=False, forward=None,
-                 tap=None, rng=False, flash=(), transport="mmio"):
+                 tap=None, rng=False, flash=(), transport="mmio", extra=None):
         self.harts, self.memory = harts, memory
         self.kernel, self.initrd, self.cmdline = kernel, initrd, cmdline
         self.firmware = firmware
@@ -25,6 +25,7 @@ class Machine:
         self.rng = rng
         self.flash = flash          # code, variables
         self.transport = transport  # of virtio: mmio or pci
+        self.extra = extra or {}    # settings of Tenon's own
 
 
 class Tenon:
@@ -66,6 +67,7 @@ class Tenon:
             for i, device in enumerate(virtio):
                 yield f"device.pci{i}.component", "virtio-pci"
                 yield f"{device}.parent", f"pci{i}"
+        yield from m.extra.items()
 
     def command(self, m):
         words = [str(self.path), "run"]

@@ -17,6 +17,7 @@
 #include <tenon/memory.h>
 #include <tenon/net.h>
 #include <tenon/pci.h>
+#include <tenon/riscv.h>
 #include <tenon/state.h>
 #include <tenon/target.h>
 #include <tenon/tree.h>
@@ -689,6 +690,21 @@ AT(tn_pci_bus, unmap, 40);
 AT(tn_pci_bus, set_intx, 48);
 AT(tn_pci_bus, send_msi, 56);
 SIZE(tn_pci_bus, 64);
+
+AT(tn_riscv_imsic, size, 0);
+AT(tn_riscv_imsic, reserved, 4);
+AT(tn_riscv_imsic, has_level, 8);
+AT(tn_riscv_imsic, read, 16);
+AT(tn_riscv_imsic, write, 24);
+AT(tn_riscv_imsic, top, 32);
+AT(tn_riscv_imsic, claim, 40);
+SIZE(tn_riscv_imsic, 48);
+
+AT(tn_riscv_harts, size, 0);
+AT(tn_riscv_harts, reserved, 4);
+AT(tn_riscv_harts, attach_imsic, 8);
+AT(tn_riscv_harts, detach_imsic, 16);
+SIZE(tn_riscv_harts, 24);
 
 AT(tn_field, size, 0);
 AT(tn_field, type, 4);

@@ -232,9 +232,11 @@ static char *devices(void)
     return g_string_free(text, FALSE);
 }
 
-static void machine_up(void)
+static void machine_up(const char *aia)
 {
-    g_autofree char *more = devices();
+    g_autofree char *parts = devices();
+    g_autofree char *more =
+        g_strdup_printf("[machine]\naia = %s\n%s", aia, parts);
     struct tn_error error = TN_ERROR_INIT;
 
     build_machine(more);
@@ -376,6 +378,25 @@ static void firmware_dma(void)
     host_guestmem.io_write(b.host, FW_CFG_DMA, 8, GUINT64_TO_BE(at));
 }
 
+/* Interrupt files have their registers in the harts' CSRs. */
+static void hart_csr(void)
+{
+    static const char *const names[] = {"miselect", "siselect", "mireg",
+                                        "sireg",    "mtopei",   "stopei",
+                                        "mvien",    "mvip",     "sie",
+                                        "mtopi",    "stopi"};
+    const char *name = names[below(G_N_ELEMENTS(names))];
+    struct tn_cpu *cpu = b.machine->vcpus.cpus[below(b.machine->vcpus.n)].cpu;
+    void *self = b.machine->target_instance->self;
+    uint64_t what[8] = {below(2) ? 0x70 + below(0x90) : value()};
+    uint32_t bytes = sizeof what[0];
+
+    if (below(2))
+        b.machine->target.write_reg(self, cpu, name, what, bytes);
+    else
+        b.machine->target.read_reg(self, cpu, name, what, &bytes);
+}
+
 static void step(void)
 {
     switch (below(64)) {
@@ -396,6 +417,10 @@ static void step(void)
     case 8:
         if (n_victims)
             hostile_run(&victims[below(n_victims)].hostile, 1 + below(60));
+        break;
+    case 9:
+    case 10:
+        hart_csr();
         break;
     default:
         touch();
@@ -462,17 +487,16 @@ static void still_works(void)
     }
 }
 
-static void random_drivers_are_harmless(void **state)
+static void drive(const char *aia, guint64 accesses)
 {
     const char *more = g_getenv("TENON_FUZZ_RUNS");
     const char *first = g_getenv("TENON_FUZZ_SEED");
-    guint64 runs = more ? g_ascii_strtoull(more, NULL, 10) : RUNS;
+    guint64 runs = more ? g_ascii_strtoull(more, NULL, 10) : accesses;
     struct stat st;
 
-    (void)state;
     if (first)
         seed = g_ascii_strtoull(first, NULL, 0);
-    machine_up();
+    machine_up(aia);
     assert_true(n_victims > 0);
     look_at_map();
     for (guint64 i = 0; i < runs; i++) {
@@ -492,6 +516,24 @@ static void random_drivers_are_harmless(void **state)
     print_message("%" G_GUINT64_FORMAT " accesses, %u virtio devices, "
                   "%ld bytes logged\n",
                   runs, n_victims, (long)st.st_size);
+}
+
+static void random_drivers_are_harmless(void **state)
+{
+    (void)state;
+    drive("none", RUNS);
+}
+
+static void also_with_advanced_interrupts(void **state)
+{
+    (void)state;
+    if (!there_is(TN_KIND_DEVICE, "aplic") ||
+        !there_is(TN_KIND_DEVICE, "imsic")) {
+        print_message("skipped: irq-aplic and irq-imsic are not built\n");
+        skip();
+    }
+    drive("aplic-imsic", RUNS / 3);
+    drive("aplic", RUNS / 6);
 }
 
 static int setup(void **state)
@@ -529,6 +571,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_drivers_are_harmless),
+        cmocka_unit_test(also_with_advanced_interrupts),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -33,6 +33,9 @@ const char *const fuzz_words[] = {"[",
                                   "0xffffffffffffffff",
                                   "attach.",
                                   "enabled",
+                                  "option.",
+                                  " if a=x",
+                                  "[device plic if a=x|y]\n",
                                   "[device x-%]\n",
                                   "[disk d]\n",
                                   "component = flash\n",
@@ -54,6 +57,8 @@ static const char *const seeds[] = {
     "[device a]\ncomponent = flash\nimage = x\npeer = b\nirq = b:(1 + 2) * 3\n"
     "[device b]\ncomponent = flash\nimage = y\n"
     "[char c]\nbackend = stdio\ndevice = uart\nescape = \\s\\n\\#\n",
+    "[board]\ntarget = toy\noption.a = x | y\n[machine]\naccel = slow\na = y\n"
+    "[device b if a=y]\ncomponent = flash\nimage = y\n",
 };
 
 /* The machine in TEXT, read through a file without a name. */

@@ -12,7 +12,7 @@ const char *const fuzz_words[] = {"Tenon",
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct tn_elf_input input = {-1, data, size};
+    struct tn_elf_input input = {.fd = -1, .memory = data, .size = size};
     struct tn_plugin_notes notes;
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
     struct tn_registry *registry;

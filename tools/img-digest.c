@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Digests (FIPS 180-4) for `tenon-img verify`. */
+#include "config.h"
+
+#include "tools/img-digest.h"
+
+#include <string.h>
+
+#ifdef HAVE_GCRYPT
+#include <gcrypt.h>
+#endif
+
+struct algorithm {
+    const char *name;
+    GChecksumType glib;
+#ifdef HAVE_GCRYPT
+    int gcrypt;
+#endif
+};
+
+#ifdef HAVE_GCRYPT
+#define ALGORITHM(name, kind) {name, G_CHECKSUM_##kind, GCRY_MD_##kind}
+#else
+#define ALGORITHM(name, kind) {name, G_CHECKSUM_##kind}
+#endif
+
+static const struct algorithm algorithms[] = {
+    ALGORITHM("sha1", SHA1),
+    ALGORITHM("sha256", SHA256),
+    ALGORITHM("sha384", SHA384),
+    ALGORITHM("sha512", SHA512),
+};
+
+struct img_digest {
+    const struct algorithm *algorithm;
+#ifdef HAVE_GCRYPT
+    gcry_md_hd_t gcrypt;
+#else
+    GChecksum *glib;
+#endif
+};
+
+static const struct algorithm *find(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(algorithms); i++)
+        if (!strcmp(algorithms[i].name, name))
+            return &algorithms[i];
+    return NULL;
+}
+
+#ifdef HAVE_GCRYPT
+
+struct img_digest *img_digest_new(const char *algorithm)
+{
+    const struct algorithm *a = find(algorithm);
+    struct img_digest *digest;
+
+    if (!a)
+        return NULL;
+    if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
+        gcry_check_version(NULL);
+        gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
+        gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+    }
+    digest = g_new0(struct img_digest, 1);
+    digest->algorithm = a;
+    if (gcry_md_open(&digest->gcrypt, a->gcrypt, 0)) {
+        g_free(digest);
+        return NULL;
+    }
+    return digest;
+}
+
+void img_digest_add(struct img_digest *digest, const void *data, gsize bytes)
+{
+    gcry_md_write(digest->gcrypt, data, bytes);
+}
+
+void img_digest_end(struct img_digest *digest, char hex[IMG_DIGEST_HEX])
+{
+    const uint8_t *value = gcry_md_read(digest->gcrypt, 0);
+    guint n = gcry_md_get_algo_dlen(digest->algorithm->gcrypt);
+
+    for (guint i = 0; i < n; i++)
+        g_snprintf(hex + 2 * i, 3, "%02x", value[i]);
+    gcry_md_reset(digest->gcrypt);
+}
+
+void img_digest_free(struct img_digest *digest)
+{
+    if (digest)
+        gcry_md_close(digest->gcrypt);
+    g_free(digest);
+}
+
+#else
+
+struct img_digest *img_digest_new(const char *algorithm)
+{
+    const struct algorithm *a = find(algorithm);
+    struct img_digest *digest;
+
+    if (!a)
+        return NULL;
+    digest = g_new0(struct img_digest, 1);
+    digest->algorithm = a;
+    digest->glib = g_checksum_new(a->glib);
+    return digest;
+}
+
+void img_digest_add(struct img_digest *digest, const void *data, gsize bytes)
+{
+    g_checksum_update(digest->glib, data, (gssize)bytes);
+}
+
+void img_digest_end(struct img_digest *digest, char hex[IMG_DIGEST_HEX])
+{
+    g_strlcpy(hex, g_checksum_get_string(digest->glib), IMG_DIGEST_HEX);
+    g_checksum_reset(digest->glib);
+}
+
+void img_digest_free(struct img_digest *digest)
+{
+    if (digest)
+        g_checksum_free(digest->glib);
+    g_free(digest);
+}
+
+#endif
