@@ -40,6 +40,7 @@ struct aio {
     uint32_t n_iov;
     uint64_t transferred;
     int result;
+    gboolean buffered; /* by the page cache: the transfer is a copy */
     /* 0 or a negative errno. Reading beyond the end gives zeroes. */
     void (*done)(struct aio *aio, int result);
 };

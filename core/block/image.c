@@ -101,15 +101,21 @@ static gboolean has_holes(const struct block_file *file, uint64_t cluster)
     return file->length / cluster >= MAX(stored * 10 / 9, stored + 2);
 }
 
-/* May there be holes under what the format says is data? */
+/* May there be holes under what the format says is data? Looking for one takes
+ * the kernel longer than reading what is there. */
 static gboolean may_be_hole(const struct image_extent *e,
-                            const struct tn_extent *map)
+                            const struct tn_extent *map,
+                            enum image_status status)
 {
     const struct block_node *node = e->node;
+    uint64_t cluster = node->info.cluster_bytes;
 
-    return node->pass || map->flags & TN_EXTENT_FLAT ||
-           (node->info.flags & TN_FORMAT_PREALLOCATES && map->file == 0 &&
-            has_holes(e->file, node->info.cluster_bytes));
+    if (node->pass || map->flags & TN_EXTENT_FLAT)
+        return TRUE;
+    if (status == IMAGE_STATUS_HOLES)
+        return has_holes(e->file, MAX(cluster, 1u << 16));
+    return node->info.flags & TN_FORMAT_PREALLOCATES && map->file == 0 &&
+           has_holes(e->file, cluster);
 }
 
 /* Does the protocol know that there is a hole at the extent's bytes? */
@@ -120,10 +126,10 @@ static void ask_protocol(struct image_extent *e, const struct tn_extent *map,
     uint64_t bytes = 0, end = file->length;
     int32_t rc;
 
+    if (!may_be_hole(e, map, status))
+        return;
     if (status == IMAGE_STATUS_HOLES)
         end = (end + 511) & ~511ull;
-    else if (!may_be_hole(e, map))
-        return;
     if (e->at >= end) { /* a raw image's last, partial sector */
         e->zero = TRUE;
         e->data = FALSE;
