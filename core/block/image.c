@@ -87,18 +87,44 @@ int32_t image_map(struct block_node *node, uint64_t offset, uint64_t bytes,
     return MIN(n, 0);
 }
 
-/* Is clearly less of the file on the disk than its length says, by two
- * clusters and a tenth: was it made with its metadata preallocated? */
-static gboolean has_holes(const struct block_file *file, uint64_t cluster)
+/* The units of CLUSTER bytes in use from which on there are clearly more than
+ * have space on the disk, by two and by a tenth; 0 if that is not known. */
+static uint64_t more_than_stored(const struct block_file *file,
+                                 uint64_t cluster)
 {
     struct stat st;
     uint64_t stored;
 
     if (!cluster || file->info.fd < 0 || fstat(file->info.fd, &st) ||
         !S_ISREG(st.st_mode))
-        return FALSE;
+        return 0;
     stored = (uint64_t)st.st_blocks * 512 / cluster;
-    return file->length / cluster >= MAX(stored * 10 / 9, stored + 2);
+    return MAX(stored * 10 / 9, stored + 2);
+}
+
+static gboolean has_holes(const struct block_file *file, uint64_t cluster)
+{
+    uint64_t enough = more_than_stored(file, cluster);
+
+    return enough && file->length / cluster >= enough;
+}
+
+/* Was the image made with its metadata preallocated? */
+static gboolean is_ahead(struct block_node *node, const struct block_file *file)
+{
+    uint64_t enough = more_than_stored(file, node->info.cluster_bytes), n = 0;
+    int32_t rc = 0;
+
+    if (node->ahead == NODE_AHEAD_UNKNOWN) {
+        if (enough && file->length / node->info.cluster_bytes >= enough) {
+            node->may_block = TRUE;
+            rc = node->fmt.used(node->host.self, enough, &n);
+            node->may_block = FALSE;
+        }
+        node->ahead = rc == 0 && enough && n >= enough ? NODE_AHEAD_YES
+                                                       : NODE_AHEAD_NO;
+    }
+    return node->ahead == NODE_AHEAD_YES;
 }
 
 /* May there be holes under what the format says is data? Looking for one takes
@@ -107,15 +133,13 @@ static gboolean may_be_hole(const struct image_extent *e,
                             const struct tn_extent *map,
                             enum image_status status)
 {
-    const struct block_node *node = e->node;
-    uint64_t cluster = node->info.cluster_bytes;
+    struct block_node *node = e->node;
 
     if (node->pass || map->flags & TN_EXTENT_FLAT)
         return TRUE;
     if (status == IMAGE_STATUS_HOLES)
-        return has_holes(e->file, MAX(cluster, 1u << 16));
-    return node->info.flags & TN_FORMAT_PREALLOCATES && map->file == 0 &&
-           has_holes(e->file, cluster);
+        return has_holes(e->file, MAX(node->info.cluster_bytes, 1u << 16));
+    return node->fmt.used && map->file == 0 && is_ahead(node, e->file);
 }
 
 /* Does the protocol know that there is a hole at the extent's bytes? */

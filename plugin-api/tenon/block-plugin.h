@@ -378,10 +378,6 @@ struct tn_encode {
 /* Every extent is DATA and WRITABLE: allocate() is not needed, nor a cluster
  * size. */
 #define TN_FORMAT_IN_PLACE 0x800u
-/* Clusters may have been given their place in file 0 ahead of their data
- * (preallocated metadata). A file that is clearly smaller on the disk than its
- * length says is asked for holes then, when a tool reports where data is. */
-#define TN_FORMAT_PREALLOCATES 0x1000u
 
 /* What open() found. Texts are UTF-8 as far as the image's are. */
 struct tn_image_info {
@@ -602,6 +598,11 @@ struct tn_format {
     /* [any] Instance not open; properties are the new image's. */
     int32_t (*measure)(void *self, const struct tn_create *create,
                        struct tn_measure *measure, struct tn_error *error);
+    /* How many of file 0's units of cluster_bytes are in use; counting may end
+     * at ENOUGH. For formats that give clusters their place ahead of their
+     * data (preallocated metadata): if clearly fewer have space on the disk,
+     * a tool that reports where data is asks the file for holes, too. */
+    int32_t (*used)(void *self, uint64_t enough, uint64_t *clusters);
 };
 
 #ifdef __cplusplus

@@ -112,7 +112,7 @@ static void describe_info(const struct qcow2 *q, struct tn_image_info *info)
            sizeof info->backing_format);
     info->bytes = (q->bytes + 511) & ~511ull;
     info->cluster_bytes = (uint32_t)q->cluster;
-    info->flags = TN_FORMAT_BACKING | TN_FORMAT_PREALLOCATES;
+    info->flags = TN_FORMAT_BACKING;
     if (q->version >= 3 || !q->has_backing) {
         info->flags |= TN_FORMAT_CAN_ZERO | TN_FORMAT_CAN_DISCARD;
         info->change_bytes = (uint32_t)q->cluster;

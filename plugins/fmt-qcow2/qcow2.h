@@ -247,6 +247,8 @@ uint64_t qcow2_l2_place(const struct qcow2 *q, uint64_t table,
 /* qcow2-refcount.c */
 /* Place of the refcount of CLUSTER in the file, 0 if it has no block. */
 uint64_t qcow2_refcount_place(const struct qcow2 *q, uint64_t cluster);
+/* tn_format.used(). */
+int32_t qcow2_used(void *self, uint64_t enough, uint64_t *clusters);
 int32_t qcow2_refcount_get(struct qcow2 *q, uint64_t cluster,
                            uint64_t *refcount);
 /* Change by DELTA; the block must exist. */
