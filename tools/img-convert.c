@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/block/copy.h"
+#include "core/block/values.h"
 #include "tools/tenon-img.h"
 
 static GPtrArray *lists;
@@ -128,10 +129,15 @@ static struct block_node *open_target(const struct img_make *make,
         .options = target_opts,
         .cache = img.cache ? img.cache : "unsafe",
         .flags = TN_IMAGE_WRITABLE,
-        .no_backing = FALSE,
     };
+    struct tn_value *secrets = make->format ? img_make_secrets(make) : NULL;
+    struct block_node *node;
 
-    return img_open(&open);
+    open.values = secrets;
+    node = img_open(&open);
+    if (secrets)
+        block_values_free(make->format, secrets);
+    return node;
 }
 
 /* ---- bitmaps ---- */
@@ -240,15 +246,22 @@ static int copy_all(GPtrArray *sources, struct block_node *target,
     return 0;
 }
 
-static gboolean reads_zero(const struct block_node *target)
+static gboolean reads_zero(struct block_node *target)
 {
     if (target->backing)
         return FALSE;
     if (no_create)
         return target_is_zero;
+    if (target->info.flags & TN_FORMAT_ENCRYPTED) {
+        struct image_extent e;
+
+        /* Zeroes that are there decrypt to anything. */
+        return !image_extent(target, NULL, 0, target->info.bytes,
+                             IMAGE_STATUS_MAP, &e) &&
+               e.zero && !e.data;
+    }
     return !target->pass ||
-           (node_file((struct block_node *)(uintptr_t)target, 0)->info.flags &
-            TN_PROTOCOL_ZERO_INIT);
+           (node_file(target, 0)->info.flags & TN_PROTOCOL_ZERO_INIT);
 }
 
 static int check_target(const struct block_node *target, uint64_t bytes)

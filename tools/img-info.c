@@ -36,11 +36,18 @@ static int64_t occupied(const struct block_file *file)
     return file->info.allocated ? (int64_t)file->info.allocated : -1;
 }
 
+/* Those that are the format's own. A data file is another's: scripts take an
+ * image's size as the image's file's. */
+static guint own_files(const struct block_node *node)
+{
+    return !strcmp(node->host.entry->info.id, "qcow2") ? 1 : node->files->len;
+}
+
 static int64_t all_occupied(const struct block_node *node)
 {
     int64_t sum = 0;
 
-    for (guint i = 0; i < node->files->len; i++) {
+    for (guint i = 0; i < own_files(node); i++) {
         int64_t one = occupied(g_ptr_array_index(node->files, i));
 
         if (one < 0)
@@ -48,6 +55,13 @@ static int64_t all_occupied(const struct block_node *node)
         sum += one;
     }
     return sum;
+}
+
+/* Of some formats the reference says neither the cluster's size nor whether
+ * the image was closed. */
+static gboolean is_told(const struct block_node *node)
+{
+    return strcmp(node->host.entry->info.id, "parallels") != 0;
 }
 
 static const char *protocol_of(const struct block_file *file)
@@ -61,14 +75,10 @@ static const char *protocol_of(const struct block_file *file)
     return id;
 }
 
-/* "file", then those that the format opened. */
-static char *child_name(const struct block_node *node, guint index)
+/* "file" and those that the format opened. */
+static char *child_name(guint index)
 {
-    if (index == 0)
-        return g_strdup("file");
-    if (!strcmp(node->host.entry->info.id, "qcow2"))
-        return g_strdup("data-file");
-    return g_strdup_printf("extents.%u", index - 1);
+    return index ? g_strdup_printf("extents.%u", index - 1) : g_strdup("file");
 }
 
 static JsonNode *describe(struct block_node *node)
@@ -137,9 +147,9 @@ static JsonArray *children_json(struct block_node *node)
 {
     JsonArray *children = json_array_new();
 
-    for (guint i = 0; i < node->files->len; i++) {
+    for (guint i = own_files(node); i-- > 0;) { /* the last one first */
         JsonObject *child = json_object_new();
-        g_autofree char *name = child_name(node, i);
+        g_autofree char *name = child_name(i);
 
         json_object_set_string_member(child, "name", name);
         json_object_set_object_member(child, "info",
@@ -175,7 +185,7 @@ static JsonObject *info_json(struct block_node *node)
         json_object_set_array_member(o, "snapshots", snapshots);
     json_object_set_int_member(o, "virtual-size", (gint64)node->info.bytes);
     json_object_set_string_member(o, "filename", node->name);
-    if (node->info.cluster_bytes && !node->pass)
+    if (node->info.cluster_bytes && !node->pass && is_told(node))
         json_object_set_int_member(o, "cluster-size",
                                    node->info.cluster_bytes);
     json_object_set_string_member(o, "format", node->host.entry->info.id);
@@ -195,8 +205,9 @@ static JsonObject *info_json(struct block_node *node)
     if (limits)
         json_object_set_object_member(o, "limits",
                                       limits_json(node_file(node, 0), TRUE));
-    json_object_set_boolean_member(o, "dirty-flag",
-                                   (node->info.flags & TN_FORMAT_DIRTY) != 0);
+    if (is_told(node) || node->info.flags & TN_FORMAT_DIRTY)
+        json_object_set_boolean_member(
+            o, "dirty-flag", (node->info.flags & TN_FORMAT_DIRTY) != 0);
     return o;
 }
 
@@ -271,9 +282,9 @@ static void print_limits(const struct block_file *file, gboolean format,
 
 static void print_children(struct block_node *node)
 {
-    for (guint i = 0; i < node->files->len; i++) {
+    for (guint i = own_files(node); i-- > 0;) {
         struct block_file *file = node_file(node, i);
-        g_autofree char *name = child_name(node, i);
+        g_autofree char *name = child_name(i);
         uint64_t length = img_round_up(file->length, 512);
         g_autofree char *size = img_size_text(length);
 

@@ -364,3 +364,19 @@ int img_make_create(struct img_make *make)
         return img_fail("%s: %s", make->name, tn_error_text(&error, rc));
     return mode == TN_PREALLOCATE_OFF ? 0 : preallocate_raw(make, mode);
 }
+
+struct tn_value *img_make_secrets(const struct img_make *make)
+{
+    struct tn_value *values = block_values_new(make->format, NULL);
+
+    for (guint i = 0; values && i < make->texts->len; i++) {
+        const char *text = g_ptr_array_index(make->texts, i);
+        g_auto(GStrv) pair = g_strsplit(text, "=", 2);
+
+        /* It was set in the same way before. */
+        if (g_str_has_suffix(pair[0], "key-secret"))
+            (void)block_values_set(make->format, values, pair[0], pair[1],
+                                   NULL);
+    }
+    return values;
+}

@@ -8,10 +8,12 @@
 #define STEP (1ull << 30)
 
 static uint64_t first, most = UINT64_MAX;
+static gboolean exact;
 
 static const struct img_option options[] = {
     {'s', "start-offset", "OFFSET", IMG_SIZE, &first, "begin there"},
     {'l', "max-length", "LENGTH", IMG_SIZE, &most, "look at so much"},
+    IMG_EXACT(exact),
     IMG_FORMAT,
     IMG_IMAGE_OPTS,
     IMG_OUTPUT,
@@ -67,8 +69,7 @@ static int print_map(struct block_node *node, gboolean json)
     else
         printf("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
     for (uint64_t at = first; at < end && !status; at += e.bytes) {
-        int32_t rc = image_extent(node, NULL, at, MIN(end - at, STEP), IMAGE_STATUS_REPORT,
-                                  &e);
+        int32_t rc = img_extent(node, at, MIN(end - at, STEP), exact, &e);
 
         if (rc)
             return img_fail("Failed to read image metadata: %s",

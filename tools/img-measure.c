@@ -12,6 +12,7 @@
 static GPtrArray *lists;
 static const char *out_format, *snapshot;
 static uint64_t size = UINT64_MAX;
+static gboolean exact;
 
 static const struct img_option options[] = {
     {'O', "target-format", "FORMAT", IMG_TEXT, &out_format,
@@ -20,6 +21,7 @@ static const struct img_option options[] = {
     {'s', "size", "SIZE", IMG_SIZE, &size, "an empty image of SIZE"},
     {'l', "snapshot", "SNAPSHOT", IMG_TEXT, &snapshot,
      "an internal snapshot of FILE"},
+    IMG_EXACT(exact),
     IMG_FORMAT,
     IMG_IMAGE_OPTS,
     IMG_OUTPUT,
@@ -38,8 +40,8 @@ static int32_t count_data(struct block_node *node, uint64_t unit,
 
     *bytes = 0;
     for (uint64_t at = 0; at < node->info.bytes; at += e.bytes) {
-        int32_t rc = image_extent(node, NULL, at,
-                                  MIN(node->info.bytes - at, STEP), IMAGE_STATUS_REPORT, &e);
+        int32_t rc = img_extent(node, at, MIN(node->info.bytes - at, STEP),
+                                exact, &e);
         uint64_t first = at / unit * unit;
         uint64_t last = img_round_up(at + e.bytes, unit);
 
@@ -52,6 +54,14 @@ static int32_t count_data(struct block_node *node, uint64_t unit,
         counted = MAX(counted, last);
     }
     return 0;
+}
+
+/* Could the source have bitmaps? Those of parallels are not copied: none. */
+static gboolean may_have_bitmaps(const struct block_node *node)
+{
+    return node && (!strcmp(node->host.entry->info.id, "parallels") ||
+                    (node->fmt.bitmap_info &&
+                     strcmp(node->info.format_version, "qcow2 v2") != 0));
 }
 
 static uint64_t bitmaps_size(struct block_node *node, uint64_t cluster)
@@ -105,7 +115,7 @@ static int measure(struct block_node *node, struct img_make *make,
         return img_fail("%s", tn_error_text(&error, rc));
     result->required = m.required;
     result->full = m.fully_allocated;
-    result->has_bitmaps = node && node->fmt.bitmap_info &&
+    result->has_bitmaps = may_have_bitmaps(node) &&
                           !strcmp(make->format->info.id, "qcow2");
     if (result->has_bitmaps)
         result->bitmaps = bitmaps_size(node, m.cluster_bytes);

@@ -131,7 +131,7 @@ int img_begin(void)
         return img_fail("no plugins are installed, and without them there "
                         "are no image formats: see the packages called "
                         "tenon-fmt-* and tenon-proto-*");
-    img.context = block_context_new(FALSE);
+    img.context = block_context_new(BLOCK_IO_BEST);
     if (img.jobs)
         g_thread_pool_set_max_threads(img.context->workers,
                                       (gint)MIN(img.jobs, 256u), NULL);
@@ -229,6 +229,7 @@ struct block_node *img_open(const struct img_open *open)
         options.flags |= TN_IMAGE_UNLOCKED | TN_IMAGE_SHARED;
     if (open->format) {
         options.format = img_format(open->format);
+        options.format_values = open->values;
         if (!options.format)
             return NULL;
     }

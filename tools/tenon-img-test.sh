@@ -53,7 +53,7 @@ expect 1 "unknown command" inof
 said "did you mean 'info'?"
 expect 1 "no command"
 for command in amend bench bitmap check commit compare convert create dd info \
-    map measure rebase resize snapshot verify; do
+    map measure rebase resize serve snapshot verify; do
     expect 0 "help of $command" $command --help
 done
 expect 1 "unknown option" info --bad x
@@ -110,6 +110,29 @@ expect 1 "json without sense" info 'json:{"driver":"raw"'
 expect 1 "an option that is none" info --image-opts driver=raw,file.filename=b.raw,x=1
 said "there is no option 'x'"
 
+# ---- encrypted targets: opened with the secret of -o, zeroes written ----
+
+encrypted() # FORMAT OPTIONS PREFIX
+{
+    local secret=secret,id=k,data=pw
+    rm -f e.img e.raw
+    expect 0 "convert to $1 with ${2%%=*}" convert --object $secret -f raw \
+        -O "$1" -o "$2,$3key-secret=k,$3iter-time=10" b.raw e.img
+    expect 0 "convert from $1 with ${2%%=*}" convert --object $secret \
+        --image-opts "driver=$1,$3key-secret=k,file.filename=e.img" -O raw e.raw
+    cmp b.raw e.raw || fail "content through $1 with $2"
+}
+
+if has_format luks; then
+    encrypted luks hash-alg=sha256 ""
+else
+    echo "skip: encrypted targets: the format luks is not there"
+fi
+if has_format luks && has_format qcow2; then
+    encrypted qcow2 encrypt.format=luks encrypt.
+    encrypted qcow2 preallocation=metadata,encrypt.format=luks encrypt.
+fi
+
 # ---- qcow2 ----
 
 if has_format qcow2; then
@@ -135,6 +158,23 @@ if has_format qcow2; then
     "$img" create -q -f qcow2 -b other/link.qcow2 -F qcow2 l.qcow2
     "$img" map --backing-dir other l.qcow2 >/dev/null 2>&1 &&
         fail "--backing-dir follows a link out of it"
+fi
+
+# ---- more than the reference says ----
+
+if has_format vhdx; then
+    "$img" create -q -f vhdx x.vhdx 16M
+    "$img" map --output=json x.vhdx | grep -q '"zero": false, "data": true' ||
+        fail "map of vhdx: all is data"
+    "$img" map --exact --output=json x.vhdx |
+        grep -q '"zero": true, "data": false' || fail "map --exact of vhdx"
+    full=$("$img" measure -O qcow2 x.vhdx | head -n 1)
+    "$img" measure --exact -O qcow2 x.vhdx | grep -qF "$full" &&
+        fail "measure --exact counts what is not there"
+    "$img" check --output=json x.vhdx | grep -q total-clusters &&
+        fail "check counts where the reference does not"
+    "$img" check --exact --output=json x.vhdx | grep -q total-clusters ||
+        fail "check --exact"
 fi
 
 # ---- verify ----

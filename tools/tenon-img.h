@@ -121,6 +121,7 @@ struct img_open {
     uint32_t flags;       /* TN_IMAGE_* */
     gboolean no_backing;  /* leave it out */
     gboolean keep_quiet;  /* no message if it fails */
+    const struct tn_value *values; /* of the stated format; NULL: defaults */
 };
 /* A node, or NULL after a message. */
 struct block_node *img_open(const struct img_open *open);
@@ -131,6 +132,13 @@ int img_close(struct block_node *node);
 gboolean img_cache(const char *cache, uint32_t *flags, gboolean *no_flush);
 /* 0 and the snapshot is what is seen from then on. */
 int img_view_snapshot(struct block_node *node, const char *parameter);
+
+/* The stretch from OFFSET on as scripts expect it; EXACT: as it is. */
+int32_t img_extent(struct block_node *node, uint64_t offset, uint64_t bytes,
+                   gboolean exact, struct image_extent *extent);
+#define IMG_EXACT(FLAG)                                                        \
+    {0, "exact", NULL, IMG_FLAG, &(FLAG),                                      \
+     "all that is known of zeroes and holes, also where others see data"}
 
 /* ---- making images: img-make.c ---- */
 
@@ -154,6 +162,9 @@ int img_make_options(struct img_make *make, GPtrArray *lists);
 /* Open the backing image for its size and check. 0 or 1. */
 int img_make_backing(struct img_make *make, uint64_t *bytes);
 int img_make_create(struct img_make *make);
+/* The values of the format that opening the new image needs: its secrets.
+ * block_values_free() them. */
+struct tn_value *img_make_secrets(const struct img_make *make);
 /* Is one of the -o LISTS a request for help? Prints. */
 gboolean img_options_help(GPtrArray *lists, const char *format,
                           gboolean amend);

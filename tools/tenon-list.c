@@ -6,6 +6,8 @@
 #include "core/config/sections.h"
 #include "tools/tool.h"
 
+#define OPTION_PREFIX "option." /* of keys of [board] */
+
 static gboolean names_only;
 
 static const GOptionEntry list_options[] = {
@@ -28,23 +30,31 @@ static void print_title(const char *title)
         printf("%s:\n", title);
 }
 
-/* `description` of [board] in the file, or "". */
-static char *board_description(const char *path)
+/* `description` of [board] in the file and what can be chosen in [machine]:
+ * "Two harts; aia = none | aplic". */
+static char *board_summary(const char *path)
 {
     struct tn_sections *sections = tn_sections_new();
     struct tn_diagnostics *ignored = tn_diagnostics_new();
     struct tn_section *board;
-    struct tn_key *key = NULL;
-    char *text;
+    GString *text = g_string_new(NULL);
+    struct tn_key *key;
 
     tn_sections_read_file(sections, path, ignored);
     board = tn_sections_find(sections, "board", "");
-    if (board)
-        key = tn_section_key(board, "description");
-    text = g_strdup(key ? key->value : "");
+    key = board ? tn_section_key(board, "description") : NULL;
+    if (key)
+        g_string_append(text, key->value);
+    for (guint i = 0; board && i < board->keys->len; i++) {
+        key = board->keys->pdata[i];
+        if (g_str_has_prefix(key->name, OPTION_PREFIX))
+            g_string_append_printf(text, "; %s = %s",
+                                   key->name + strlen(OPTION_PREFIX),
+                                   key->value);
+    }
     tn_sections_free(sections);
     tn_diagnostics_free(ignored);
-    return text;
+    return g_string_free(text, FALSE);
 }
 
 static gint compare_names(gconstpointer a, gconstpointer b)
@@ -69,7 +79,7 @@ static void list_directory(const char *directory, const char *suffix,
         char *name = g_strndup(names->pdata[i],
                                strlen(names->pdata[i]) - strlen(suffix));
         g_autofree char *summary =
-            boards ? board_description(path) : g_strdup(path);
+            boards ? board_summary(path) : g_strdup(path);
 
         /* The first directory's board of a name is the one that counts. */
         if (g_hash_table_add(seen, name))

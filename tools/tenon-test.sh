@@ -98,6 +98,8 @@ machine=(--set machine.board=riscv-virt --set machine.accel=interp
     --set machine.memory=32M --set char.console.backend=null)
 
 if "$tenon" check "${machine[@]}" 2>"$work/err" >&2; then
+    expect 0 "boards tell of their options" "$tenon" list boards
+    said "aia = none | aplic | aplic-imsic"
     expect 0 "check tells of saving" "$tenon" check "${machine[@]}"
     said "can be saved"
     if [ -e "$TENON_TOP_BUILDDIR/tests/abi/.libs/old-rng.so" ]; then

@@ -13,6 +13,7 @@
 #include <liburing.h>
 
 #define ENTRIES 256
+#define LARGE (128u << 10) /* bytes; copying them takes longer than a wake-up */
 
 struct uring {
     struct io_uring ring;
@@ -60,6 +61,9 @@ gboolean uring_queue(struct uring *uring, struct aio *aio)
         io_uring_prep_writev(sqe, aio->fd, aio->iov, aio->n_iov, at);
     else
         io_uring_prep_fsync(sqe, aio->fd, IORING_FSYNC_DATASYNC);
+    /* Else the kernel copies while they are submitted, one after another. */
+    if (aio->buffered && aio->op <= AIO_WRITE && aio->bytes >= LARGE)
+        io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
     io_uring_sqe_set_data(sqe, aio);
     uring->queued++;
     return TRUE;

@@ -17,13 +17,13 @@
 #define MAX_REQUEST (256u << 10)
 
 void image_test_init(struct image_test *t, const char *const *names,
-                     gboolean threads, guint32 seed)
+                     enum block_io io, guint32 seed)
 {
     const char *top = g_getenv("TENON_TOP_BUILDDIR");
 
     memset(t, 0, sizeof *t);
     t->registry = tn_registry_new();
-    t->context = block_context_new(threads);
+    t->context = block_context_new(io);
     t->random = g_rand_new_with_seed(seed);
     t->directory = g_dir_make_tmp("tenon-block-XXXXXX", NULL);
     t->path = g_build_filename(t->directory, "image", NULL);

@@ -21,7 +21,7 @@ struct image_test {
 
 /* Registers the built plugins NAMES (NULL-terminated). */
 void image_test_init(struct image_test *t, const char *const *names,
-                     gboolean threads, guint32 seed);
+                     enum block_io io, guint32 seed);
 void image_test_clear(struct image_test *t);
 /* Opens t->path; FORMAT NULL probes. 0 or an errno. */
 int32_t image_test_open(struct image_test *t, const char *format,

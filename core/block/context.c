@@ -19,15 +19,18 @@ static void run_worker(gpointer data, gpointer unused)
     work->run(work);
 }
 
-struct block_context *block_context_new(gboolean threads)
+struct block_context *block_context_new(enum block_io io)
 {
     struct block_context *context = g_new0(struct block_context, 1);
     gint n = (gint)CLAMP(g_get_num_processors() * 2, 4, MAX_WORKERS);
 
     context->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     g_assert(context->event_fd >= 0);
-    context->workers = g_thread_pool_new(run_worker, NULL, n, FALSE, NULL);
-    if (!threads)
+    if (io == BLOCK_IO_INLINE)
+        context->owner = g_thread_self();
+    else
+        context->workers = g_thread_pool_new(run_worker, NULL, n, FALSE, NULL);
+    if (io == BLOCK_IO_BEST)
         context->uring = uring_new(context->event_fd);
     return context;
 }
@@ -37,7 +40,8 @@ void block_context_free(struct block_context *context)
     if (!context)
         return;
     block_later_free(context->later);
-    g_thread_pool_free(context->workers, FALSE, TRUE);
+    if (context->workers)
+        g_thread_pool_free(context->workers, FALSE, TRUE);
     uring_free(context->uring);
     close(context->event_fd);
     g_free(context);
@@ -47,6 +51,8 @@ static void kick(struct block_context *context)
 {
     uint64_t one = 1;
 
+    if (context->owner && context->owner == g_thread_self())
+        return;
     if (!atomic_exchange(&context->kicked, 1))
         while (write(context->event_fd, &one, sizeof one) < 0 &&
                errno == EINTR)
@@ -63,6 +69,10 @@ void block_context_post(struct block_context *context, struct block_work *work)
 
 void block_context_work(struct block_context *context, struct block_work *work)
 {
+    if (!context->workers) { /* its turn comes when the caller waits */
+        block_context_post(context, work);
+        return;
+    }
     g_thread_pool_push(context->workers, work, NULL);
 }
 
@@ -118,10 +128,12 @@ void block_context_run(struct block_context *context)
     uint64_t count;
     gboolean more;
 
-    while (read(context->event_fd, &count, sizeof count) < 0 &&
-           errno == EINTR)
-        ;
-    atomic_store(&context->kicked, 0);
+    if (!context->owner || atomic_load(&context->kicked)) {
+        while (read(context->event_fd, &count, sizeof count) < 0 &&
+               errno == EINTR)
+            ;
+        atomic_store(&context->kicked, 0);
+    }
     do {
         more = run_posted(context);
         if (context->uring)
@@ -136,7 +148,8 @@ void block_context_wait(struct block_context *context)
 
     if (context->uring)
         uring_kick(context->uring);
-    while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
-        ;
+    if (!context->owner || !atomic_load(&context->posted))
+        while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
+            ;
     block_context_run(context);
 }

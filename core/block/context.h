@@ -40,6 +40,7 @@ struct aio {
     uint32_t n_iov;
     uint64_t transferred;
     int result;
+    gboolean buffered; /* by the page cache: the transfer is a copy */
     /* 0 or a negative errno. Reading beyond the end gives zeroes. */
     void (*done)(struct aio *aio, int result);
 };
@@ -60,8 +61,10 @@ struct block_context {
     int event_fd;
     atomic_int kicked;
     _Atomic(struct block_work *) posted; /* last one first */
-    GThreadPool *workers; /* (de)compression, and I/O without io_uring */
+    GThreadPool *workers; /* (de)compression, and I/O without io_uring; NULL:
+                             BLOCK_IO_INLINE */
     struct uring *uring;  /* NULL: not available */
+    const GThread *owner; /* BLOCK_IO_INLINE: who alone runs it */
     uint64_t uring_inflight;
     struct block_later *later;
     /* The owner's, both may be NULL: what images opened here may use. */
@@ -70,8 +73,16 @@ struct block_context {
     const struct block_policy *policy; /* NULL: everything is allowed */
 };
 
-/* Threads is TRUE to do without io_uring (tests). */
-struct block_context *block_context_new(gboolean threads);
+enum block_io {
+    BLOCK_IO_BEST,    /* io_uring if there is one */
+    BLOCK_IO_THREADS, /* worker threads */
+    /* The caller's thread, in block_context_wait(), and no other one: what
+     * happens has the same order each time, and nothing is woken up. Only for
+     * who waits; the descriptor tells of what other threads post, no more. */
+    BLOCK_IO_INLINE,
+};
+
+struct block_context *block_context_new(enum block_io io);
 void block_context_free(struct block_context *context);
 /* [any] Run WORK on the context's thread soon. */
 void block_context_post(struct block_context *context,

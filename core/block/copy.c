@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define CHUNK (1u << 20)
-#define MEMORY (24u << 20) /* of the slots' buffers */
+#define MEMORY (12u << 20) /* of the slots' buffers */
 #define MAX_SLOTS 64u
 #define EXTENT_STEP (1ull << 30)
 #define ZERO_STEP (64u << 20)

@@ -13,6 +13,7 @@
 #include <tenon/loop.h>
 
 #include "core/block/node.h"
+#include "core/block/secret-read.h"
 #include "core/block/throttle.h"
 #include "core/machine/instance.h"
 #include "core/machine/loop.h"
@@ -302,12 +303,16 @@ static struct tn_disk *disk_open(struct tn_host *host, const char *id,
         tn_error_set(error, -ENOENT, "there is no disk '%s'", id ? id : "");
         return NULL;
     }
+    if (block_secrets_read(machine->secrets, error))
+        return NULL;
     disk = g_new0(struct tn_disk, 1);
     g_mutex_init(&disk->lock);
     g_cond_init(&disk->idle);
     disk->device = host;
     disk->desc = desc;
-    disk->context = block_context_new(number(desc, "aio") == AIO_THREADS);
+    disk->context = block_context_new(
+        number(desc, "aio") == AIO_THREADS ? BLOCK_IO_THREADS : BLOCK_IO_BEST);
+    disk->context->secrets = machine->secrets ? machine->secrets->store : NULL;
     if (open_node(disk, machine->registry, error)) {
         disk_free(disk);
         return NULL;

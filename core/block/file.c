@@ -85,6 +85,8 @@ static void raw_submit(struct file_io *io, uint64_t offset, uint64_t bytes,
                                .bytes = bytes,
                                .iov = iov,
                                .n_iov = n_iov,
+                               .buffered =
+                                   !(file->flags & TN_IMAGE_DIRECT),
                                .done = aio_done};
         aio_submit(file->context, &io->aio);
         return;

@@ -30,6 +30,7 @@ struct image_extent {
     gboolean zero;       /* known to read as zeroes */
     gboolean data;       /* something stores it (it may be zeroes) */
     gboolean present;    /* an image of the chain says what it is */
+    gboolean beyond;     /* only in that the image below ends before it */
     gboolean compressed;
     gboolean plain;      /* AT is where the bytes stand as they are */
     guint depth;         /* 0: the image itself; the one that says */
@@ -44,8 +45,8 @@ int32_t image_map(struct block_node *node, uint64_t offset, uint64_t bytes,
 /* Are the protocols asked for holes? */
 enum image_status {
     IMAGE_STATUS_MAP,    /* no */
-    IMAGE_STATUS_REPORT, /* to the byte; inside formats only where much of the
-                            file seems to be holes */
+    IMAGE_STATUS_REPORT, /* to the byte; inside formats only where data has its
+                            place before it is written */
     IMAGE_STATUS_HOLES,  /* wherever there may be some, to the sector */
 };
 /* The stretch from OFFSET on; BASE is where the chain ends, not looked into;

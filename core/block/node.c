@@ -85,6 +85,8 @@ char *node_relative(const struct block_node *node, const char *name)
     if (g_path_is_absolute(name) || strstr(name, "://") ||
         (scheme && find_protocol(node->registry, scheme)))
         return g_strdup(name);
+    if (!strchr(node->name, '/') && !strchr(name, ':'))
+        return g_strdup(name);
     directory = g_path_get_dirname(node->name);
     return g_build_filename(directory, name, NULL);
 }

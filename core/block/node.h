@@ -49,6 +49,9 @@ struct node_flush {
 
 #define NODE_MAX_FILES 250
 
+/* Were clusters given their place ahead of their data? Asked once. */
+enum node_ahead { NODE_AHEAD_UNKNOWN, NODE_AHEAD_NO, NODE_AHEAD_YES };
+
 struct block_node {
     struct plugin_host host;
     struct tn_format fmt;
@@ -65,6 +68,7 @@ struct block_node {
     gboolean creating; /* create_file() too */
     gboolean opened;
     gboolean may_block;
+    enum node_ahead ahead;
     gboolean broken; /* the last flush failed: no changes of metadata */
 
     struct meta meta;

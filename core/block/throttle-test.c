@@ -130,7 +130,7 @@ static void fill(struct throttle *t, struct request *r, guint n, guint *order)
 
 static void those_that_wait_go_in_order(void **state)
 {
-    struct block_context *context = block_context_new(TRUE);
+    struct block_context *context = block_context_new(BLOCK_IO_THREADS);
     struct throttle *t = with(context, THROTTLE_REQUESTS, 200, 0);
     struct request r[5];
     guint order = 0;
@@ -148,7 +148,7 @@ static void those_that_wait_go_in_order(void **state)
 
 static void who_waits_for_all_need_not_wait_for_the_limit(void **state)
 {
-    struct block_context *context = block_context_new(TRUE);
+    struct block_context *context = block_context_new(BLOCK_IO_THREADS);
     struct throttle *t = with(context, THROTTLE_REQUESTS, 1, 0);
     struct request r[1000]; /* a quarter of an hour */
     guint order = 0;

@@ -399,6 +399,20 @@ static const struct mistake mistakes[] = {
      "vm.conf: no text file in UTF-8\n"
      "[machine] no board: 'board = NAME' is missing (tenon list boards)\n"
      "[machine] no accelerator is installed: 'kvm', 'tcg', 'interp'\n"},
+    {"secret without a source", MACHINE "[secret k]\n", NULL,
+     "vm.conf:3: [secret k] needs one of 'file' and 'env'\n"},
+    {"secret with two sources",
+     MACHINE "[secret k]\n"
+             "file = /nonexistent/key\n"
+             "env = KEY\n",
+     NULL, "vm.conf:3: [secret k] needs one of 'file' and 'env'\n"},
+    {"secret in the file itself",
+     MACHINE "[secret k]\n"
+             "file = /nonexistent/key\n"
+             "data = geheim\n",
+     NULL, "vm.conf:5: [secret k] unknown property 'data'\n"},
+    {"secret without a name", MACHINE "[secret]\n", NULL,
+     "vm.conf:3: [secret] needs a name: [secret NAME]\n"},
     {"setting without a value", MACHINE, "machine.cpus",
      "--set: 'machine.cpus' is not section.key=value\n"},
     {"setting without a key", MACHINE, "cpus=4",

@@ -32,13 +32,16 @@ static struct tn_machine_desc *new_desc(const struct tn_config_source *source)
     desc->accels = g_ptr_array_new();
     desc->instances = g_ptr_array_new();
     desc->blocks = g_ptr_array_new();
+    desc->secrets = tn_secrets_desc_new();
     return desc;
 }
 
 static void resolve(struct tn_resolver *resolver)
 {
     tn_resolve_settings(resolver);
+    tn_resolve_secrets(resolver);
     tn_resolve_instances(resolver);
+    tn_check_secrets(resolver);
     tn_resolve_buses(resolver);
     tn_resolve_wiring(resolver);
     tn_resolve_order(resolver);

@@ -247,6 +247,15 @@ static void put_section(struct dump *dump, const struct tn_instance_desc *one)
     put_values(dump, group.sets, group.n_sets);
 }
 
+static void put_secret(struct dump *dump, struct tn_secret_desc *secret)
+{
+    struct tn_value_set set = {"", tn_secret_schema, TN_SECRET_ROWS,
+                               secret->values, FALSE};
+
+    put_header(dump, "secret", secret->id);
+    put_values(dump, &set, 1);
+}
+
 static gint by_order(gconstpointer a, gconstpointer b)
 {
     const struct tn_instance_desc *const *x = a, *const *y = b;
@@ -273,6 +282,8 @@ char *tn_config_dump(const struct tn_machine_desc *desc, gboolean defaults)
             desc->instances->pdata[i] != desc->boot)
             g_ptr_array_add(order, desc->instances->pdata[i]);
     g_ptr_array_sort(order, by_order);
+    for (guint i = 0; i < desc->secrets->list->len; i++)
+        put_secret(&dump, desc->secrets->list->pdata[i]);
     for (guint i = 0; i < order->len; i++)
         put_section(&dump, order->pdata[i]);
     return g_string_free(dump.text, FALSE);

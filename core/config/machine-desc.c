@@ -104,6 +104,7 @@ void tn_machine_desc_free(struct tn_machine_desc *desc)
     g_ptr_array_free(desc->accels, TRUE);
     g_ptr_array_free(desc->blocks, TRUE);
     g_hash_table_destroy(desc->attach);
+    tn_secrets_desc_free(desc->secrets);
     g_free(desc->name);
     g_free(desc->board);
     g_free(desc->description);

@@ -12,6 +12,7 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "core/config/section-types.h"
 #include "core/plugin/registry.h"
 #include "core/plugin/schema.h"
 
@@ -70,6 +71,21 @@ struct tn_block_desc {
     guint line;
 };
 
+/* A [secret]: its keys, see tn_secret_schema. */
+struct tn_secret_desc {
+    char *id;
+    struct tn_value values[TN_SECRET_ROWS];
+};
+
+/* All of them, and what was read; see core/block/secret-read.h, which locks. */
+struct block_secrets;
+struct tn_secrets_desc {
+    GPtrArray *list; /* of struct tn_secret_desc * */
+    struct block_secrets *store; /* NULL: not yet */
+};
+struct tn_secrets_desc *tn_secrets_desc_new(void);
+void tn_secrets_desc_free(struct tn_secrets_desc *secrets);
+
 struct tn_machine_desc {
     char *name; /* file name without suffix, or machine.name */
     guint cpus;
@@ -97,6 +113,7 @@ struct tn_machine_desc {
     struct tn_instance_desc *boot;   /* in `instances`; NULL: CPUs start at
                                         their reset address */
     GPtrArray *blocks;               /* of struct tn_block_desc * */
+    struct tn_secrets_desc *secrets; /* NULL: none */
     struct tn_registry *registry;    /* that it was made from: the block
                                         engine finds formats there */
 };

@@ -3,6 +3,7 @@
  * From sections to a machine description, in steps that each walk the whole
  * list, so that a mistake in one does not hide those of another:
  *   settings   [machine], [board], accelerators, target, boot protocol
+ *   secrets    where keys and passwords are
  *   instances  a section's component(s), and its keys as property values
  *   buses      parents, slots, adapters
  *   wiring     addresses, interrupts, references
@@ -86,6 +87,9 @@ char *tn_instance_hint(const struct tn_resolver *resolver, const char *id);
 gint tn_cpu_number(const char *id);
 
 void tn_resolve_settings(struct tn_resolver *resolver);
+void tn_resolve_secrets(struct tn_resolver *resolver);
+/* Is every secret there that a disk's property names? */
+void tn_check_secrets(struct tn_resolver *resolver);
 void tn_resolve_instances(struct tn_resolver *resolver);
 void tn_resolve_buses(struct tn_resolver *resolver);
 void tn_resolve_wiring(struct tn_resolver *resolver);

@@ -58,6 +58,17 @@ const struct tn_property tn_board_schema[TN_BOARD_ROWS] = {
                       "physical address of main memory"},
 };
 
+const struct tn_property tn_secret_schema[TN_SECRET_ROWS] = {
+    [TN_SECRET_FILE] = {"file", TN_PROP_PATH, 0, "", "", "", "", "",
+                        "file with the secret: all of it, an end of line "
+                        "included"},
+    [TN_SECRET_ENV] = {"env", TN_PROP_STRING, 0, "", "", "", "", "",
+                       "environment variable with the secret, in place of a "
+                       "file"},
+    [TN_SECRET_FORMAT] = {"format", TN_PROP_ENUM, 0, "raw", "", "",
+                          "raw|base64", "", "how it is written there"},
+};
+
 const struct tn_property tn_instance_schema[] = {
     {"component", TN_PROP_STRING, 0, "", "", "", "", "",
      "[device] the component it is an instance of"},
@@ -105,6 +116,9 @@ const struct tn_section_type tn_section_types[] = {
      "display", INSTANCE_KEYS, "a display back-end and the device on it"},
     {"management", TN_SECTION_NAMED, TN_KIND_MANAGEMENT, NULL, INSTANCE_KEYS,
      "a management service"},
+    {"secret", TN_SECTION_NAMED | TN_SECTION_SETTINGS, 0, NULL,
+     tn_secret_schema, TN_SECRET_ROWS,
+     "a key or password, for properties like key-secret"},
     {"device", TN_SECTION_NAMED | TN_SECTION_DEVICE, 0, NULL, INSTANCE_KEYS,
      "a device"},
 };

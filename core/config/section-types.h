@@ -48,7 +48,7 @@ gboolean tn_section_type_check(const char *type, const char *name,
 const struct tn_property *tn_schema_find(const struct tn_property *schema,
                                          guint rows, const char *name);
 
-/* Row indices of the [machine] and [board] schemas. */
+/* Row indices of the [machine], [board] and [secret] schemas. */
 enum tn_machine_row {
     TN_MACHINE_NAME,
     TN_MACHINE_BOARD,
@@ -74,6 +74,13 @@ enum tn_board_row {
     TN_BOARD_RAM,
     TN_BOARD_ROWS
 };
+enum tn_secret_row {
+    TN_SECRET_FILE,
+    TN_SECRET_ENV,
+    TN_SECRET_FORMAT,
+    TN_SECRET_ROWS
+};
+extern const struct tn_property tn_secret_schema[TN_SECRET_ROWS];
 extern const struct tn_property tn_machine_schema[TN_MACHINE_ROWS];
 extern const struct tn_property tn_board_schema[TN_BOARD_ROWS];
 

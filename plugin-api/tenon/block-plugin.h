@@ -292,6 +292,9 @@ struct tn_image {
 #define TN_EXTENT_WRITABLE 0x1u /* DATA: may be written in place */
 #define TN_EXTENT_RESERVED 0x2u /* ZERO: space is allocated (at `at`) */
 #define TN_EXTENT_ENCRYPTED 0x4u /* DATA: goes through transform() */
+#define TN_EXTENT_FLAT 0x8u /* DATA: its place was given to it when the image
+                               was made; what was never written may be a hole
+                               in the file */
 
 /* What a stretch of the guest's bytes is. */
 struct tn_extent {
@@ -595,6 +598,11 @@ struct tn_format {
     /* [any] Instance not open; properties are the new image's. */
     int32_t (*measure)(void *self, const struct tn_create *create,
                        struct tn_measure *measure, struct tn_error *error);
+    /* How many of file 0's units of cluster_bytes are in use; counting may end
+     * at ENOUGH. For formats that give clusters their place ahead of their
+     * data (preallocated metadata): if clearly fewer have space on the disk,
+     * a tool that reports where data is asks the file for holes, too. */
+    int32_t (*used)(void *self, uint64_t enough, uint64_t *clusters);
 };
 
 #ifdef __cplusplus

@@ -52,7 +52,7 @@ static void set_value(struct luks_test *l, const char *name, const char *text)
 static void luks_init(struct luks_test *l)
 {
     memset(l, 0, sizeof *l);
-    image_test_init(&l->t, plugins, FALSE, 5);
+    image_test_init(&l->t, plugins, BLOCK_IO_BEST, 5);
     l->entry = tn_registry_find(l->t.registry, TN_KIND_FORMAT, "luks");
     assert_non_null(l->entry);
     l->secrets = block_secrets_new();

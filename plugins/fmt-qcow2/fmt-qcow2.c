@@ -45,6 +45,7 @@ static const struct tn_format qcow2_format = {
     .snapshot_info = qcow2_snapshot_info,
     .snapshot = qcow2_snapshot,
     .describe = qcow2_describe,
+    .used = qcow2_used,
     .written = qcow2_written,
     .state_io = qcow2_state_io,
     .bitmap_info = qcow2_bitmap_info,

@@ -11,6 +11,7 @@ void check_refcount_structures(struct checker *c)
     struct qcow2 *q = c->q;
     uint64_t bytes = q->refcount_table_entries * 8ull;
 
+    c->owns_counts = 0;
     if (q->refcounts_lost ||
         (bytes && !check_claim(c, q->refcount_table_offset, bytes))) {
         check_say(c, "the refcount table at %#llx cannot be used",
@@ -19,6 +20,7 @@ void check_refcount_structures(struct checker *c)
         c->rebuild = 1;
         return;
     }
+    c->owns_counts = 1;
     for (uint32_t i = 0; i < q->refcount_table_entries; i++) {
         uint64_t at = q->refcount_table[i];
 
@@ -173,14 +175,15 @@ static int32_t write_blocks(struct checker *c, const struct plan *p,
     return rc;
 }
 
-/* The old table and blocks, if they are sound, are no longer in use. */
+/* The old table and blocks are no longer in use; what lies where they are said
+ * to be but was claimed by something else (the header, say) still is. */
 static void forget_old(struct checker *c)
 {
     struct qcow2 *q = c->q;
     uint64_t n = qcow2_clusters(q, q->refcount_table_entries * 8ull);
     uint64_t first = q->refcount_table_offset >> q->cluster_bits;
 
-    if (q->refcounts_lost)
+    if (!c->owns_counts)
         return;
     for (uint32_t i = 0; i < q->refcount_table_entries; i++) {
         uint64_t at = q->refcount_table[i] >> q->cluster_bits;

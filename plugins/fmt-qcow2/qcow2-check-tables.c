@@ -62,9 +62,9 @@ static void statistics(struct checker *c, const struct l2_entry *e,
         r->fragmented_clusters++;
     } else if (qcow2_has_space(c->q, e, &at)) {
         r->allocated_clusters++;
-        if (c->last_host && first != c->last_host + 1)
+        if (c->next_host && first != c->next_host)
             r->fragmented_clusters++;
-        c->last_host = first;
+        c->next_host = first + 1;
     }
 }
 
@@ -74,6 +74,7 @@ static int check_table(struct checker *c, uint8_t *table, uint64_t guest,
     struct qcow2 *q = c->q;
     int changed = 0;
 
+    c->next_host = 0; /* what stands between two tables' clusters is a table */
     for (uint64_t i = 0; i < q->cluster; i += step(q), guest += q->cluster) {
         struct l2_entry e = {get_be64(table + i),
                              qcow2_is_extended(q) ? get_be64(table + i + 8)

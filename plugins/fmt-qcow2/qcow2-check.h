@@ -13,8 +13,9 @@ struct checker {
     uint8_t *fixed;      /* bits: written in place, so never shared */
     uint32_t repair;     /* all */
     uint32_t rebuild;    /* the refcount structures cannot be mended */
+    uint32_t owns_counts; /* the refcount table and its blocks are claimed */
     uint32_t flush;
-    uint64_t last_host;  /* for fragmentation */
+    uint64_t next_host;  /* without fragmentation; 0: none before */
 };
 
 #define COUNT_MOST UINT16_MAX

@@ -17,10 +17,11 @@
 #include <libdeflate.h>
 #endif
 
-#define ZSTD_LEVEL 3
+#define ZSTD_LEVEL 2
 
 struct tools {
     struct tools *next;
+    struct igzip_state *igzip;
     struct deflate_state *deflate;
 #ifdef HAVE_LIBDEFLATE
     struct libdeflate_decompressor *inflate;
@@ -45,6 +46,7 @@ struct qcow2_codecs *qcow2_codecs_new(void)
 
 static void tools_free(struct tools *t)
 {
+    igzip_state_free(t->igzip);
     deflate_state_free(t->deflate);
 #ifdef HAVE_LIBDEFLATE
     libdeflate_free_decompressor(t->inflate);
@@ -173,8 +175,13 @@ int32_t qcow2_decode(void *self, const struct tn_extent *extent,
 static int64_t encode_deflate(struct tools *t, const void *data,
                               uint64_t bytes, void *out, uint64_t room)
 {
-    if (!t->deflate)
-        t->deflate = deflate_state_new();
+    if (!t->igzip && !t->deflate) {
+        t->igzip = igzip_state_new();
+        if (!t->igzip)
+            t->deflate = deflate_state_new();
+    }
+    if (t->igzip)
+        return (int64_t)igzip_compress(t->igzip, data, bytes, out, room);
     if (!t->deflate)
         return -ENOMEM;
     return (int64_t)deflate_compress(t->deflate, data, bytes, out, room);
@@ -212,7 +219,9 @@ int64_t qcow2_encode(void *self, const struct tn_encode *unit)
             memcpy(whole, data, unit->bytes);
         data = whole;
     }
-    if (data)
+    if (data && qcow2_is_noise(data, q->cluster))
+        n = 0;
+    else if (data)
         n = unit->codec == COMPRESSION_ZSTD
                 ? encode_zstd(t, data, q->cluster, unit->stored, room)
                 : encode_deflate(t, data, q->cluster, unit->stored, room);

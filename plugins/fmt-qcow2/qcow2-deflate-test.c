@@ -84,50 +84,127 @@ static void fill(uint8_t *data, uint64_t bytes, uint32_t kind)
         }
 }
 
-static void test_round_trips(void **unused)
+struct encoder {
+    uint64_t (*compress)(void *state, const uint8_t *data, uint64_t bytes,
+                         uint8_t *out, uint64_t room);
+    void *state;
+};
+
+static uint64_t own(void *state_, const uint8_t *data, uint64_t bytes,
+                    uint8_t *out, uint64_t room)
 {
-    struct deflate_state *d = deflate_state_new();
+    return deflate_compress(state_, data, bytes, out, room);
+}
+
+static uint64_t library(void *state_, const uint8_t *data, uint64_t bytes,
+                        uint8_t *out, uint64_t room)
+{
+    return igzip_compress(state_, data, bytes, out, room);
+}
+
+static void round_trips(const struct encoder *e)
+{
     uint8_t *data = malloc(MOST), *out = malloc(MOST + 4096);
 
-    (void)unused;
-    assert_non_null(d);
+    assert_non_null(e->state);
     for (uint32_t i = 0; i < 600; i++) {
         uint64_t bytes = i < 200 ? i + 1 : i % 50 == 0 ? MOST
                                                        : 1 + next() % 70000;
         uint64_t n;
 
         fill(data, bytes, i);
-        n = deflate_compress(d, data, bytes, out, bytes + 2048);
-        if (n)
-            expand_and_compare(out, n, data, bytes);
-        else /* only noise is not worth it, if there is much */
-            assert_true(bytes >= 16384 && (i % 8 == 1 || i % 8 == 2 ||
-                                           i % 8 == 3 || i % 8 == 6));
+        n = e->compress(e->state, data, bytes, out, bytes + bytes / 8 + 2048);
+        assert_true(n > 0);
+        expand_and_compare(out, n, data, bytes);
     }
-    deflate_state_free(d);
     free(data);
     free(out);
 }
 
 /* Nothing is written past the room that there is. */
-static void test_room(void **unused)
+static void narrow_rooms(const struct encoder *e)
 {
-    struct deflate_state *d = deflate_state_new();
     uint8_t *data = malloc(65536);
 
-    (void)unused;
     fill(data, 65536, 4);
     for (uint64_t room = 0; room < 30000; room += 37) {
         uint8_t *out = malloc(room + 1);
-        uint64_t n = deflate_compress(d, data, 65536, out, room);
+        uint64_t n = e->compress(e->state, data, 65536, out, room);
 
         assert_true(n <= room);
         if (n)
             expand_and_compare(out, n, data, 65536);
         free(out);
     }
+    free(data);
+}
+
+static void test_round_trips(void **unused)
+{
+    struct encoder e = {own, deflate_state_new()};
+
+    (void)unused;
+    round_trips(&e);
+    deflate_state_free(e.state);
+}
+
+static void test_room(void **unused)
+{
+    struct encoder e = {own, deflate_state_new()};
+
+    (void)unused;
+    narrow_rooms(&e);
+    deflate_state_free(e.state);
+}
+
+static struct igzip_state *library_state(void)
+{
+    struct igzip_state *s = igzip_state_new();
+
+    if (!s) {
+        print_message("built without ISA-L\n");
+        skip();
+    }
+    return s;
+}
+
+static void test_library_round_trips(void **unused)
+{
+    struct encoder e = {library, library_state()};
+
+    (void)unused;
+    round_trips(&e);
+    igzip_state_free(e.state);
+}
+
+static void test_library_room(void **unused)
+{
+    struct encoder e = {library, library_state()};
+
+    (void)unused;
+    narrow_rooms(&e);
+    igzip_state_free(e.state);
+}
+
+/* Noise is recognised, and nothing that can be compressed is taken for it. */
+static void test_noise(void **unused)
+{
+    uint8_t *data = malloc(65536), *out = malloc(80000);
+    struct deflate_state *d = deflate_state_new();
+
+    (void)unused;
+    for (uint32_t i = 0; i < 400; i++) {
+        fill(data, 65536, i);
+        if (i % 8 == 1)
+            assert_true(qcow2_is_noise(data, 65536));
+        else if (qcow2_is_noise(data, 65536))
+            assert_true(deflate_compress(d, data, 65536, out, 80000) > 64500);
+    }
+    fill(data, 65536, 1);
+    assert_false(qcow2_is_noise(data, 4096)); /* too little to know */
     deflate_state_free(d);
     free(data);
+    free(out);
 }
 
 /* As small as zlib makes it, within two per cent. */
@@ -163,6 +240,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trips),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_library_round_trips),
+        cmocka_unit_test(test_library_room),
+        cmocka_unit_test(test_noise),
         cmocka_unit_test(test_size),
     };
 

@@ -3,15 +3,15 @@
  * Raw deflate (RFC 1951) for clusters, made for speed: references go back less
  * than 4096 bytes, since that is all that readers of such images keep, so the
  * whole search stays in the nearest cache. Hash chains with one step of
- * lookahead find the references; qcow2-huffman.c writes them. What is plainly
- * noise is given up at once. On a worker thread.
+ * lookahead find the references; qcow2-huffman.c writes them. On a worker
+ * thread.
  */
 #include "qcow2-deflate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW 4096u
+#define WINDOW (1u << WINDOW_BITS)
 #define MIN_MATCH 3u
 #define HASH_BITS 13
 #define HASH3_BITS 12
@@ -192,33 +192,6 @@ static uint32_t compress_from(struct deflate_state *d, uint32_t at)
     return at;
 }
 
-/* Bytes that are all as frequent as the others, and hardly any four of which
- * come again near by: nothing to be had. A sample says so. */
-static int is_noise(struct deflate_state *d)
-{
-    uint32_t counts[256] = {0}, repeats = 0, n = 0;
-    uint64_t squares = 0;
-
-    if (d->bytes < 16384)
-        return 0;
-    for (uint32_t i = 0; i + 8 <= d->bytes; i += 16, n += 4) {
-        uint32_t v = load32(d->data + i), h = hash4(v);
-
-        counts[v & 255]++;
-        counts[v >> 8 & 255]++;
-        counts[v >> 16 & 255]++;
-        counts[v >> 24]++;
-        if (d->head[h] == v)
-            repeats++;
-        d->head[h] = v;
-    }
-    for (uint32_t i = 0; i < 256; i++)
-        squares += (uint64_t)counts[i] * counts[i];
-    /* Chance makes n * n / 256 + n of them. */
-    return repeats < n / 256 &&
-           squares < (uint64_t)n * n / 256 + 2ull * n + (uint64_t)n * n / 16384;
-}
-
 uint64_t deflate_compress(struct deflate_state *d, const uint8_t *data,
                           uint64_t bytes, uint8_t *out, uint64_t room)
 {
@@ -226,8 +199,7 @@ uint64_t deflate_compress(struct deflate_state *d, const uint8_t *data,
 
     d->data = data;
     d->bytes = (uint32_t)bytes;
-    memset(d->head, 0, sizeof d->head);
-    if (bytes == 0 || bytes > 2u << 20 || is_noise(d))
+    if (bytes == 0 || bytes > 2u << 20)
         return 0;
     memset(d->head, 0, sizeof d->head);
     memset(d->head3, 0, sizeof d->head3);

@@ -217,26 +217,33 @@ static int32_t parse_backing(struct qcow2 *q, const uint8_t *h, uint64_t bytes,
     return 0;
 }
 
+#define FIRST_READ 65536u /* all of the first cluster, mostly */
+
+/* The first BYTES; what *H had before is freed. */
+static int32_t read_header(struct qcow2 *q, uint8_t **h, uint64_t bytes)
+{
+    q->image->free(q->host, *h);
+    *h = q->image->allocate(q->host, bytes + MAX_HEADER);
+    return *h ? q->image->pread(q->host, 0, 0, *h, bytes) : -ENOMEM;
+}
+
 int32_t qcow2_header_parse(struct qcow2 *q, uint32_t flags,
                            struct tn_error *error)
 {
     uint64_t length = q->image->length(q->host, 0), bytes;
-    uint8_t *h;
+    uint8_t *h = NULL;
     int32_t rc;
 
     if (length < V2_BYTES)
         return bad(q, error, "it is shorter than a header");
-    bytes = length < 2u << 20 ? length : 2u << 20;
-    h = q->image->allocate(q->host, bytes + MAX_HEADER);
-    if (!h)
-        return -ENOMEM;
-    rc = q->image->pread(q->host, 0, 0, h, bytes);
+    rc = read_header(q, &h, length < FIRST_READ ? length : FIRST_READ);
     if (rc == 0)
         rc = parse_header(q, h, flags, error);
-    if (rc == 0) {
-        bytes = q->cluster < length ? q->cluster : length;
+    bytes = q->cluster < length ? q->cluster : length;
+    if (rc == 0 && bytes > FIRST_READ)
+        rc = read_header(q, &h, bytes);
+    if (rc == 0)
         rc = parse_extensions(q, h, bytes, error);
-    }
     if (rc == 0)
         rc = parse_backing(q, h, bytes, error);
     if (rc == 0)

@@ -60,7 +60,7 @@ static void cluster_extent(const struct qcow2 *q, const struct l2_entry *l2,
         e->kind = TN_EXTENT_DATA;
     e->file = q->data_file;
     e->at = host + inside;
-    if (e->kind == TN_EXTENT_ZERO && space)
+    if (e->kind != TN_EXTENT_DATA && space)
         e->flags = TN_EXTENT_RESERVED;
     if (e->kind != TN_EXTENT_DATA)
         return;

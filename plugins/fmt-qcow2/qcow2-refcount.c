@@ -88,6 +88,20 @@ int32_t qcow2_refcount_get(struct qcow2 *q, uint64_t cluster,
     return rc;
 }
 
+int32_t qcow2_used(void *self, uint64_t enough, uint64_t *clusters)
+{
+    struct qcow2 *q = self;
+    uint64_t end = q->image->length(q->host, 0) / q->cluster, refcount;
+    int32_t rc = 0;
+
+    *clusters = 0;
+    for (uint64_t i = 0; rc == 0 && i < end && *clusters < enough; i++) {
+        rc = qcow2_refcount_get(q, i, &refcount);
+        *clusters += rc == 0 && refcount;
+    }
+    return rc;
+}
+
 int32_t qcow2_refcount_add(struct qcow2 *q, uint64_t cluster, int64_t delta)
 {
     uint64_t place = qcow2_refcount_place(q, cluster), count;

@@ -95,7 +95,7 @@ static void compressed(const char *type)
     g_autofree char *raw = NULL;
     struct image_test t;
 
-    image_test_init(&t, plugins, FALSE, 5);
+    image_test_init(&t, plugins, BLOCK_IO_BEST, 5);
     t.bytes = 4 << 20;
     t.model = g_malloc0(t.bytes);
     raw = write_raw(&t);
@@ -123,7 +123,7 @@ static void backed(const char *extra)
     g_autofree char *raw = NULL;
     struct image_test t;
 
-    image_test_init(&t, plugins, FALSE, 6);
+    image_test_init(&t, plugins, BLOCK_IO_BEST, 6);
     t.bytes = 4 << 20;
     t.model = g_malloc0(t.bytes);
     raw = write_raw(&t);
@@ -152,7 +152,7 @@ static void test_snapshot_is_kept(void **state)
 
     (void)state;
     need_reference();
-    image_test_init(&t, plugins, FALSE, 8);
+    image_test_init(&t, plugins, BLOCK_IO_BEST, 8);
     t.bytes = 4 << 20;
     t.model = g_malloc0(t.bytes);
     assert_int_equal(image_test_create(&t, "qcow2", t.bytes), 0);

@@ -247,6 +247,8 @@ uint64_t qcow2_l2_place(const struct qcow2 *q, uint64_t table,
 /* qcow2-refcount.c */
 /* Place of the refcount of CLUSTER in the file, 0 if it has no block. */
 uint64_t qcow2_refcount_place(const struct qcow2 *q, uint64_t cluster);
+/* tn_format.used(). */
+int32_t qcow2_used(void *self, uint64_t enough, uint64_t *clusters);
 int32_t qcow2_refcount_get(struct qcow2 *q, uint64_t cluster,
                            uint64_t *refcount);
 /* Change by DELTA; the block must exist. */
@@ -376,13 +378,26 @@ struct qcow2_codecs *qcow2_codecs_new(void);
 void qcow2_codecs_free(struct qcow2_codecs *codecs);
 int64_t qcow2_encode(void *self, const struct tn_encode *unit);
 
-/* qcow2-deflate.c: raw deflate that refers back at most 4096 bytes. */
+/* Of compressed clusters: readers keep 4096 bytes. */
+#define WINDOW_BITS 12
+
+/* qcow2-noise.c: not worth an attempt to compress it. */
+int qcow2_is_noise(const uint8_t *data, uint64_t bytes);
+
+/* qcow2-deflate.c: raw deflate within the window. */
 struct deflate_state;
 struct deflate_state *deflate_state_new(void);
 void deflate_state_free(struct deflate_state *d);
 /* How many bytes, or 0: does not fit in ROOM. At most 2 MiB of DATA. */
 uint64_t deflate_compress(struct deflate_state *d, const uint8_t *data,
                           uint64_t bytes, uint8_t *out, uint64_t room);
+
+/* qcow2-igzip.c: the same by a library, if there is one; else new() is NULL. */
+struct igzip_state;
+struct igzip_state *igzip_state_new(void);
+void igzip_state_free(struct igzip_state *s);
+uint64_t igzip_compress(struct igzip_state *s, const uint8_t *data,
+                        uint64_t bytes, uint8_t *out, uint64_t room);
 
 /* qcow2-info.c */
 int32_t qcow2_describe(void *self, char *text, uint32_t room);

@@ -15,13 +15,13 @@
 
 static const char *const plugins[] = {"proto-file", "fmt-raw", NULL};
 
-static void history(gboolean threads, uint32_t flags)
+static void history(enum block_io io, uint32_t flags)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
     struct image_test t;
     int32_t rc;
 
-    image_test_init(&t, plugins, threads, 7);
+    image_test_init(&t, plugins, io, 7);
     t.bytes = (4 << 20) + 512;
     t.model = g_malloc0(t.bytes);
     assert_int_equal(image_test_create(&t, "raw", t.bytes), 0);
@@ -43,19 +43,19 @@ static void history(gboolean threads, uint32_t flags)
 static void test_history(void **state)
 {
     (void)state;
-    history(FALSE, 0);
+    history(BLOCK_IO_BEST, 0);
 }
 
 static void test_history_with_threads(void **state)
 {
     (void)state;
-    history(TRUE, 0);
+    history(BLOCK_IO_THREADS, 0);
 }
 
 static void test_history_with_direct_io(void **state)
 {
     (void)state;
-    history(FALSE, TN_IMAGE_DIRECT);
+    history(BLOCK_IO_BEST, TN_IMAGE_DIRECT);
 }
 
 static void test_writable_raw_is_not_guessed(void **state)
@@ -64,7 +64,7 @@ static void test_writable_raw_is_not_guessed(void **state)
     struct image_test t;
 
     (void)state;
-    image_test_init(&t, plugins, FALSE, 1);
+    image_test_init(&t, plugins, BLOCK_IO_BEST, 1);
     assert_int_equal(image_test_create(&t, "raw", 65536), 0);
     assert_int_equal(image_test_open(&t, NULL, TN_IMAGE_WRITABLE, &error),
                      -EINVAL);
@@ -80,7 +80,7 @@ static void test_a_second_writer_is_refused(void **state)
     struct image_test t;
 
     (void)state;
-    image_test_init(&t, plugins, FALSE, 1);
+    image_test_init(&t, plugins, BLOCK_IO_BEST, 1);
     assert_int_equal(image_test_create(&t, "raw", 65536), 0);
     assert_int_equal(image_test_open(&t, "raw", TN_IMAGE_WRITABLE, &error), 0);
     first = t.node;

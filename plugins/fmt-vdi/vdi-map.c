@@ -25,6 +25,7 @@ static void block_extent(const struct vdi *v, uint32_t block, uint64_t offset,
                             .bytes = v->block - inside};
     if (vdi_is_block(entry)) {
         e->at = vdi_place(v, entry) + inside;
+        e->flags |= v->type == VDI_STATIC ? TN_EXTENT_FLAT : 0;
     } else {
         e->flags = 0;
         e->kind = entry == VDI_FREE ? TN_EXTENT_UNALLOCATED : TN_EXTENT_ZERO;

@@ -24,7 +24,7 @@ static void begin(struct image_test *t)
     struct tn_create create = {.size = sizeof create, .bytes = BYTES};
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
 
-    image_test_init(t, plugins, FALSE, 5);
+    image_test_init(t, plugins, BLOCK_IO_BEST, 5);
     t->bytes = BYTES;
     t->model = g_malloc0(BYTES);
     assert_int_equal(image_create_with(t, "vdi", "", &create, &error), 0);

@@ -27,43 +27,69 @@ static const struct image_options options[] = {
 
 /* ---- damage behind checksums ---- */
 
+static uint32_t crc_table[256];
+
+static void make_table(void)
+{
+    for (guint i = 0; i < 256; i++) {
+        uint32_t crc = i;
+
+        for (guint bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? crc >> 1 ^ 0x82f63b78u : crc >> 1;
+        crc_table[i] = crc;
+    }
+}
+
+/* The checksum itself, at 4, counts as zero. */
 static uint32_t crc32c(const uint8_t *data, gsize bytes)
 {
     uint32_t crc = 0xffffffffu;
 
-    for (gsize i = 0; i < bytes; i++) {
-        crc ^= i - 4 < 4 ? 0 : data[i];
-        for (guint bit = 0; bit < 8; bit++)
-            crc = crc & 1 ? crc >> 1 ^ 0x82f63b78u : crc >> 1;
-    }
+    if (!crc_table[1])
+        make_table();
+    for (gsize i = 0; i < bytes; i++)
+        crc = crc >> 8 ^
+              crc_table[(crc ^ (i - 4 < 4 ? 0 : data[i])) & 0xff];
     return ~crc;
 }
 
-static void put_checksum(uint8_t *data, gsize at, gsize n, gsize bytes)
+struct mending {
+    const uint8_t *data;
+    gsize bytes;
+    void (*put)(void *opaque, gsize at, const uint8_t *data, gsize bytes);
+    void *opaque;
+};
+
+static void put_checksum(const struct mending *m, gsize at, gsize n)
 {
     uint32_t crc;
 
-    if (at + n > bytes)
+    if (at + n > m->bytes)
         return;
-    crc = GUINT32_TO_LE(crc32c(data + at, n));
-    memcpy(data + at + 4, &crc, 4);
+    crc = GUINT32_TO_LE(crc32c(m->data + at, n));
+    if (memcmp(m->data + at + 4, &crc, 4) != 0)
+        m->put(m->opaque, at + 4, (uint8_t *)&crc, 4);
 }
 
 /* Headers, what is used of the region tables, and the log's entries. */
-static void mend(uint8_t *data, gsize bytes)
+static void mend(const uint8_t *data, gsize bytes,
+                 void (*put)(void *opaque, gsize at, const uint8_t *data,
+                             gsize bytes),
+                 void *opaque)
 {
+    const struct mending m = {data, bytes, put, opaque};
     uint32_t length;
 
-    put_checksum(data, 64 * KIB, PAGE, bytes);
-    put_checksum(data, 128 * KIB, PAGE, bytes);
-    put_checksum(data, 192 * KIB, 64 * KIB, bytes);
-    put_checksum(data, 256 * KIB, 64 * KIB, bytes);
+    put_checksum(&m, 64 * KIB, PAGE);
+    put_checksum(&m, 128 * KIB, PAGE);
+    put_checksum(&m, 192 * KIB, 64 * KIB);
+    put_checksum(&m, 256 * KIB, 64 * KIB);
     for (gsize at = LOG; at + PAGE <= bytes && at < 2 * LOG; at += PAGE) {
         memcpy(&length, data + at + 8, 4);
         length = GUINT32_FROM_LE(length);
         if (!memcmp(data + at, "loge", 4) && length % PAGE == 0 &&
             length <= 64 * PAGE)
-            put_checksum(data, at, length, bytes);
+            put_checksum(&m, at, length);
     }
 }
 

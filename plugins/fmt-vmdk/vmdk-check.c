@@ -15,6 +15,7 @@ struct checking {
     struct tn_check *c;
     uint8_t *seen; /* a bit for each grain of the file; NULL: not looked at */
     uint64_t n_seen;
+    uint64_t length; /* of the file before copies are appended to it */
     uint64_t next; /* where the next grain would not be a fragment */
 };
 
@@ -102,11 +103,10 @@ static int32_t check_grain(struct checking *k, uint64_t grain, uint32_t entry)
 {
     struct extent *x = k->x;
     uint64_t at = (uint64_t)entry * VMDK_SECTOR;
-    uint64_t length = k->v->image->length(k->v->host, x->file);
 
     if (entry == 0 || (entry == 1 && x->flags & FLAG_ZEROED))
         return 0;
-    if (at < x->first || at >= length) {
+    if (at < x->first || at >= k->length) {
         say(k->c,
             "the grain of guest offset %#llx is at %#llx, where none can be",
             (unsigned long long)guest_offset(k, grain),
@@ -263,6 +263,7 @@ static int32_t check_extent(struct checking *k)
     int32_t rc = tables ? 0 : -ENOMEM;
 
     /* Very large files are not searched for doubles. */
+    k->length = length;
     k->n_seen = length / x->grain + 1;
     k->seen = image->allocate(k->v->host, k->n_seen / 8 + 1);
     if (length < 64ull << 30)

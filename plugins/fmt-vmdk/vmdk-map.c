@@ -177,7 +177,7 @@ static int32_t extent_at(struct vmdk *v, uint64_t offset, struct tn_extent *e)
     if (x->kind == EXTENT_FLAT) {
         e->kind = TN_EXTENT_DATA;
         e->at = x->at + (offset - x->start);
-        e->flags = x->writable ? TN_EXTENT_WRITABLE : 0;
+        e->flags = TN_EXTENT_FLAT | (x->writable ? TN_EXTENT_WRITABLE : 0);
     } else if (vmdk_is_sparse(x)) {
         return sparse_extent(v, x, offset, e);
     }

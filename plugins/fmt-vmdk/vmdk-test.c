@@ -29,7 +29,7 @@ static void need_reference(void)
 
 static void begin(struct image_test *t)
 {
-    image_test_init(t, plugins, FALSE, 3);
+    image_test_init(t, plugins, BLOCK_IO_BEST, 3);
     g_free(t->path);
     t->path = g_build_filename(t->directory, "disk.vmdk", NULL);
     t->bytes = BYTES;

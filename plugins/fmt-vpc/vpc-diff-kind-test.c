@@ -20,8 +20,8 @@ static const struct image_options options[] = {
 static const struct image_kind vpc = {
     .name = "vpc",
     .plugins = plugins,
-    .abilities = IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_GROWS | IMAGE_SHRINKS |
-                 IMAGE_BACKING,
+    .abilities = IMAGE_FOOTER | IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_GROWS |
+                 IMAGE_SHRINKS | IMAGE_BACKING,
     .options = options,
     .n_options = G_N_ELEMENTS(options),
     .fuzz_options = 3,

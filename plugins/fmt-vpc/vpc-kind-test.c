@@ -17,7 +17,8 @@ static const struct image_kind vpc = {
     .name = "vpc",
     .plugins = plugins,
     .reference = "vpc",
-    .abilities = IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_GROWS | IMAGE_SHRINKS |
+    .abilities = IMAGE_FOOTER | IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_GROWS |
+                 IMAGE_SHRINKS |
                  IMAGE_REFERENCE_WRITES,
     .options = options,
     .n_options = G_N_ELEMENTS(options),

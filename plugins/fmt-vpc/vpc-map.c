@@ -69,7 +69,7 @@ static int32_t fixed_extent(struct vpc *v, uint64_t offset,
                             struct tn_extent *e)
 {
     *e = (struct tn_extent){.kind = TN_EXTENT_DATA,
-                            .flags = TN_EXTENT_WRITABLE,
+                            .flags = TN_EXTENT_WRITABLE | TN_EXTENT_FLAT,
                             .offset = offset,
                             .bytes = v->bytes - offset,
                             .at = offset};

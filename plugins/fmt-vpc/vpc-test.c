@@ -22,7 +22,7 @@ static const char *const plugins[] = {"proto-file", "fmt-raw", "fmt-vpc",
 
 static void begin(struct image_test *t)
 {
-    image_test_init(t, plugins, FALSE, 5);
+    image_test_init(t, plugins, BLOCK_IO_BEST, 5);
     t->bytes = BYTES;
     t->model = g_malloc0(BYTES);
 }

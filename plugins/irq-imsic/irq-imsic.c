@@ -38,6 +38,7 @@ static int32_t imsic_loaded(void *self, uint32_t version,
     return 0;
 }
 
+/* The table is there from create() on; how many files, realize() knows. */
 static void make_state(struct imsic *m)
 {
     const uint32_t files = m->n_harts * m->n_levels;
@@ -73,6 +74,7 @@ static int32_t imsic_create(struct tn_host *host, void **self)
     m->host = host;
     for (uint32_t i = 0; i < MAX_FILES; i++)
         pthread_mutex_init(&m->lock[i], NULL);
+    make_state(m);
     *self = m;
     return 0;
 }
@@ -195,7 +197,7 @@ static const void *imsic_get_interface(void *self, const char *id)
 
     if (strcmp(id, TN_FDT_NODE) == 0)
         return &imsic_fdt;
-    return strcmp(id, TN_STATE) == 0 && m->state.size ? &m->state : NULL;
+    return strcmp(id, TN_STATE) == 0 ? &m->state : NULL;
 }
 
 static const struct tn_component_ops imsic_ops = {

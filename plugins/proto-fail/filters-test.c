@@ -21,7 +21,7 @@ static const char *const plugins[] = {
 
 static void begin(struct image_test *t, const char *format, uint64_t bytes)
 {
-    image_test_init(t, plugins, FALSE, 11);
+    image_test_init(t, plugins, BLOCK_IO_BEST, 11);
     t->bytes = bytes;
     t->model = g_malloc0(bytes);
     if (format)

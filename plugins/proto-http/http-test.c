@@ -43,7 +43,7 @@ static void begin(struct web *w)
     int fd;
 
     memset(w, 0, sizeof *w);
-    image_test_init(&w->t, plugins, FALSE, 31);
+    image_test_init(&w->t, plugins, BLOCK_IO_BEST, 31);
     w->secrets = block_secrets_new();
     w->t.context->secrets = w->secrets;
     block_secrets_add(w->secrets, "pw", "open sesame", 11);

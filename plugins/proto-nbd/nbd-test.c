@@ -45,7 +45,7 @@ static gboolean has_program(const char *name)
 static void begin(struct server *s, uint64_t bytes)
 {
     memset(s, 0, sizeof *s);
-    image_test_init(&s->t, plugins, FALSE, 21);
+    image_test_init(&s->t, plugins, BLOCK_IO_BEST, 21);
     s->socket = g_build_filename(s->t.directory, "sock", NULL);
     s->t.bytes = bytes;
     s->t.model = g_malloc0(bytes);

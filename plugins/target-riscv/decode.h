@@ -51,6 +51,12 @@ enum riscv_format {
     FMT_CA,     /* rd'=rs1' rs2' */
     FMT_C_SHIFT, /* rd'=rs1' shamt */
     FMT_C_ANDI,
+    FMT_C_LB, /* Zcb */
+    FMT_C_LH,
+    FMT_C_SB,
+    FMT_C_SH,
+    FMT_C_UNARY, /* rd'=rs1' */
+    FMT_C_NOT,   /* rd'=rs1', imm = -1 */
     FMT_C_B,
     FMT_C_J,   /* rd = x0 */
     FMT_C_JAL, /* rd = x1 */

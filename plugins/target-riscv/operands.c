@@ -111,6 +111,14 @@ static int32_t compressed_imm(uint32_t format, uint32_t b)
     case FMT_C_LD:
     case FMT_C_SD:
         return (int32_t)(move(b, 12, 10, 3) | move(b, 6, 5, 6));
+    case FMT_C_LB:
+    case FMT_C_SB:
+        return (int32_t)(move(b, 6, 6, 0) | move(b, 5, 5, 1));
+    case FMT_C_LH:
+    case FMT_C_SH:
+        return (int32_t)move(b, 5, 5, 1);
+    case FMT_C_NOT:
+        return -1;
     case FMT_C_B:
         return sign(move(b, 12, 12, 8) | move(b, 11, 10, 3) |
                         move(b, 6, 5, 6) | move(b, 4, 3, 1) | move(b, 2, 2, 5),
@@ -149,10 +157,14 @@ static void compressed_regs(uint32_t format, uint32_t b, struct insn *i)
         break;
     case FMT_C_LW:
     case FMT_C_LD:
+    case FMT_C_LB:
+    case FMT_C_LH:
         i->rd = low3, i->rs1 = high3;
         break;
     case FMT_C_SW:
     case FMT_C_SD:
+    case FMT_C_SB:
+    case FMT_C_SH:
         i->rs1 = high3, i->rs2 = low3;
         break;
     case FMT_CA:
@@ -160,6 +172,8 @@ static void compressed_regs(uint32_t format, uint32_t b, struct insn *i)
         break;
     case FMT_C_SHIFT:
     case FMT_C_ANDI:
+    case FMT_C_UNARY:
+    case FMT_C_NOT:
         i->rd = i->rs1 = high3;
         break;
     case FMT_C_B:

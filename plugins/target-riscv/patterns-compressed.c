@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C: 16-bit forms, in the order of the unprivileged manual's tables
+ * C and Zcb: 16-bit forms, in the order of the unprivileged manual's tables
  * "Instruction listing for RVC", quadrants 0, 1 and 2. They are emitted by
  * what emits the instruction they stand for. A zero halfword is no
  * instruction because c.addi4spn needs an immediate.
@@ -12,6 +12,11 @@
 #define C64 HAS(C), 64
 #define CF HAS(C) | HAS(F), 32
 #define CD HAS(C) | HAS(D), 0
+#define ZCB HAS(ZCB), 0
+#define ZCB_ZBB HAS(ZCB) | HAS(ZBB), 0
+#define ZCB_ZBA HAS(ZCB) | HAS(ZBA), 64
+#define ZCB_M HAS(ZCB) | HAS(M), 0
+#define EXT(op, type) TN_OP_##op | (uint32_t)TN_##type << 16
 
 /* clang-format off */
 const struct riscv_pattern riscv_patterns_compressed[] = {
@@ -47,6 +52,20 @@ const struct riscv_pattern riscv_patterns_compressed[] = {
     {"101 ... ........ 01",      "c.j",        C,   FMT_C_J, emit_jal, 0},
     {"110 ... ... ..... 01",     "c.beqz",     C,   FMT_C_B, emit_branch, TN_CC_EQ},
     {"111 ... ... ..... 01",     "c.bnez",     C,   FMT_C_B, emit_branch, TN_CC_NE},
+
+    /* Zcb, chapter "Zc*", quadrants 0 and 1 */
+    {"100 000 ... .. ... 00",    "c.lbu",      ZCB, FMT_C_LB, emit_load, TN_MO_8},
+    {"100 001 ... 0 . ... 00",   "c.lhu",      ZCB, FMT_C_LH, emit_load, TN_MO_16},
+    {"100 001 ... 1 . ... 00",   "c.lh",       ZCB, FMT_C_LH, emit_load, TN_MO_16 | TN_MO_SIGN},
+    {"100 010 ... .. ... 00",    "c.sb",       ZCB, FMT_C_SB, emit_store, TN_MO_8},
+    {"100 011 ... 0 . ... 00",   "c.sh",       ZCB, FMT_C_SH, emit_store, TN_MO_16},
+    {"100 1 11 ... 11 000 01",   "c.zext.b",   ZCB, FMT_C_UNARY, emit_extend, EXT(ZEXT, I8)},
+    {"100 1 11 ... 11 001 01",   "c.sext.b",   ZCB_ZBB, FMT_C_UNARY, emit_extend, EXT(SEXT, I8)},
+    {"100 1 11 ... 11 010 01",   "c.zext.h",   ZCB_ZBB, FMT_C_UNARY, emit_extend, EXT(ZEXT, I16)},
+    {"100 1 11 ... 11 011 01",   "c.sext.h",   ZCB_ZBB, FMT_C_UNARY, emit_extend, EXT(SEXT, I16)},
+    {"100 1 11 ... 11 100 01",   "c.zext.w",   ZCB_ZBA, FMT_C_UNARY, emit_extend, EXT(ZEXT, I32)},
+    {"100 1 11 ... 11 101 01",   "c.not",      ZCB, FMT_C_NOT, emit_ri, TN_OP_XOR},
+    {"100 1 11 ... 10 ... 01",   "c.mul",      ZCB_M, FMT_CA, emit_rr, TN_OP_MUL},
 
     /* Quadrant 2 */
     {"000 0 ..... ..... 10",     "c.slli",     C32, FMT_C_SLLI, emit_ri, TN_OP_SHL},

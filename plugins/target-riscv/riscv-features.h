@@ -36,6 +36,7 @@
     X(ZFA,         "zfa",         "additional floating point") \
     X(ZFH,         "zfh",         "half-precision floating point") \
     X(ZFHMIN,      "zfhmin",      "minimal half-precision floating point") \
+    X(ZCB,         "zcb",         "additional compressed instructions") \
     X(ZBA,         "zba",         "address generation") \
     X(ZBB,         "zbb",         "basic bit manipulation") \
     X(ZBC,         "zbc",         "carry-less multiplication") \

@@ -25,10 +25,10 @@
 /* Optional features: names of properties here and in the reference. */
 static const char *const feature_names[] = {
     "zicond", "zacas", "zfa", "zfh", "zba", "zbb",
-    "zbc",    "zbs",   "zicboz", NULL};
+    "zbc",    "zbs",   "zicboz", "zcb", NULL};
 static const uint64_t feature_bits[] = {
     HAS(ZICOND), HAS(ZACAS), HAS(ZFA), HAS(ZFH) | HAS(ZFHMIN), HAS(ZBA),
-    HAS(ZBB),    HAS(ZBC),   HAS(ZBS), HAS(ZICBOZ)};
+    HAS(ZBB),    HAS(ZBC),   HAS(ZBS), HAS(ZICBOZ), HAS(ZCB)};
 
 struct gen {
     struct stream *s;
@@ -162,6 +162,10 @@ static uint32_t aim(struct gen *g, const struct riscv_pattern *p, uint32_t bits)
     case FMT_C_LD:
     case FMT_C_SW:
     case FMT_C_SD:
+    case FMT_C_LB:
+    case FMT_C_LH:
+    case FMT_C_SB:
+    case FMT_C_SH:
         return (bits & ~(7u << 7)) | 1u << 7;
     default:
         return (bits & ~(31u << 15)) | pointer[rnd(g) % 3] << 15;
@@ -573,7 +577,7 @@ static void list32(const struct stream *s, uint64_t from, uint64_t to)
 static const char *const wide_properties[] = {"target.model=max"};
 static const char *const narrow_properties[] = {
     "target.model=rv32", "target.zfh=on", "target.zicond=on",
-    "target.zacas=on"};
+    "target.zacas=on", "target.zcb=on"};
 
 static const struct stream_arch riscv64 = {
     .name = "riscv64",
@@ -597,7 +601,7 @@ static const struct stream_arch riscv32 = {
     .name = "riscv32",
     .target_plugin = "target-riscv",
     .properties = narrow_properties,
-    .n_properties = 4,
+    .n_properties = 5,
     .reference_env = "TENON_REFERENCE_RISCV32",
     .reference = "qemu-riscv32",
     .reference_cpu = "rv32",

@@ -367,7 +367,8 @@ AT(tn_format, bitmap, 192);
 AT(tn_format, bitmap_bits, 200);
 AT(tn_format, amend, 208);
 AT(tn_format, measure, 216);
-SIZE(tn_format, 224);
+AT(tn_format, used, 224);
+SIZE(tn_format, 232);
 
 AT(tn_iovec, base, 0);
 AT(tn_iovec, bytes, 8);

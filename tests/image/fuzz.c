@@ -12,50 +12,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <glib/gstdio.h>
 
 #include "core/util/log.h"
-#include "tests/image/kind.h"
+#include "tests/image/fuzz.h"
 
 #define SEED_BYTES (512u << 10)
-#define MOST_SECONDS 20u
-#define IO_BYTES (64u << 10)
-
-struct seed {
-    char *directory; /* other files of the image lie there too */
-    uint8_t *data;
-    gsize bytes;
-};
-
-struct fuzz {
-    struct image_test t;
-    const struct image_kind *kind;
-    GArray *seeds;
-    GRand *random; /* of one input: the same for the same bytes */
-    uint8_t io[IO_BYTES];
-};
-
-static guint below(struct fuzz *f, guint n)
-{
-    return (guint)(g_rand_int(f->random) % n);
-}
+#define MOST_SECONDS 60u
 
 /* ---- seeds ---- */
 
 static void add_seed(struct fuzz *f)
 {
-    struct seed s = {0};
     g_autofree char *name = g_strdup_printf("seed%u", f->seeds->len);
-    g_autofree char *here = NULL;
+    g_autofree char *directory = g_build_filename(f->t.directory, name, NULL);
+    g_autofree char *here = g_build_filename(f->t.directory, "work", NULL);
+    struct seed s = {.path = g_build_filename(directory, "image", NULL)};
 
-    assert_true(
-        g_file_get_contents(f->t.path, (char **)&s.data, &s.bytes, NULL));
-    s.directory = g_build_filename(f->t.directory, name, NULL);
-    here = g_build_filename(f->t.directory, "work", NULL);
-    assert_int_equal(image_test_run("mv %s %s", here, s.directory), 0);
+    assert_int_equal(g_rename(here, directory), 0);
     g_array_append_val(f->seeds, s);
 }
 
@@ -114,93 +92,6 @@ static void make_seeds(struct fuzz *f)
         if (!kind->seed(&f->t, i))
             break;
         add_seed(f);
-    }
-}
-
-/* ---- damage ---- */
-
-static gsize a_place(struct fuzz *f, const GByteArray *b)
-{
-    gsize at = below(f, b->len);
-
-    switch (below(f, 4)) {
-    case 0:
-        return at % 512;
-    case 1: /* at the front */
-        return at % 16384 % b->len;
-    case 2: /* the end: some formats have their header there */
-        return b->len - 1 - at % 1024 % b->len;
-    default: /* where something is */
-        for (guint i = 0; i < 64 && !b->data[at]; i++)
-            at = below(f, b->len);
-        return at;
-    }
-}
-
-static void a_number(struct fuzz *f, GByteArray *b)
-{
-    static const uint64_t numbers[] = {0,
-                                       1,
-                                       2,
-                                       0x7f,
-                                       0xff,
-                                       0x200,
-                                       0x1000,
-                                       0x10000,
-                                       0x7fffffff,
-                                       0x80000000,
-                                       0xffffffff,
-                                       0x100000000,
-                                       0x7fffffffffffffff,
-                                       0x8000000000000000,
-                                       0xfffffffffffffe00,
-                                       0xffffffffffffffff};
-    uint64_t v = numbers[below(f, G_N_ELEMENTS(numbers))];
-    guint bytes = 1u << below(f, 4);
-    gsize at = a_place(f, b) / bytes * bytes;
-
-    v += below(f, 3) == 0 ? below(f, 5) - 2u : 0;
-    if (below(f, 4) == 0)
-        v = (uint64_t)below(f, b->len + 4096);
-    if (below(f, 4) == 0)
-        v |= 0x8000000000000000ull;
-    if (below(f, 2)) /* big endian */
-        v = GUINT64_SWAP_LE_BE(v) >> (64 - 8 * bytes);
-    if (at + bytes <= b->len)
-        memcpy(b->data + at, &v, bytes);
-}
-
-static void damage(struct fuzz *f, GByteArray *b)
-{
-    gsize at = a_place(f, b), from, n;
-
-    switch (below(f, 12)) {
-    case 0:
-    case 1:
-        b->data[at] = (uint8_t)below(f, 256);
-        break;
-    case 2:
-    case 3:
-        b->data[at] ^= (uint8_t)(1u << below(f, 8));
-        break;
-    case 4: /* something from elsewhere */
-        n = 8u << below(f, 8);
-        n = MIN(n, b->len - at);
-        from = below(f, (guint)(b->len - n + 1)) / 8 * 8;
-        memmove(b->data + at / 8 * 8, b->data + from,
-                MIN(n, b->len - at / 8 * 8));
-        break;
-    case 5:
-        n = 1u << below(f, 13);
-        n = MIN(n, b->len - at);
-        memset(b->data + at, below(f, 4) ? 0 : 0xff, n);
-        break;
-    case 6:
-        if (below(f, 6) == 0 && b->len > 1)
-            g_byte_array_set_size(b, 1 + below(f, b->len - 1));
-        break;
-    default:
-        a_number(f, b);
     }
 }
 
@@ -306,8 +197,11 @@ static void check_repaired(struct fuzz *f)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
     struct tn_check c;
+    int32_t rc = image_open_alone(&f->t, f->kind->name, 0, &error);
 
-    if (image_open_alone(&f->t, f->kind->name, 0, &error))
+    if (rc == -ENOKEY)
+        return;
+    if (rc)
         fail_msg("repaired, but cannot be opened: %s",
                  tn_error_text(&error, 0));
     if (image_check(&f->t, 0, FALSE, &c) || c.corruptions || c.leaks) {
@@ -361,56 +255,107 @@ static void try(struct fuzz *f)
     alarm(0);
 }
 
-/* Zeroes stay holes: some formats' files are large and have little in them. */
-static void put_file(const char *path, const uint8_t *data, gsize bytes)
-{
-    static const uint8_t zeroes[4096];
-    int fd = g_open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
-    for (gsize at = 0; at < bytes; at += sizeof zeroes) {
-        gsize n = MIN(sizeof zeroes, bytes - at);
-
-        if (memcmp(data + at, zeroes, n) != 0)
-            assert_int_equal(pwrite(fd, data + at, n, (off_t)at), n);
-    }
-    close(fd);
-}
-
 static void begin(struct fuzz *f, const struct image_kind *kind)
 {
     f->kind = kind;
     f->seeds = g_array_new(FALSE, TRUE, sizeof(struct seed));
-    image_kind_init(&f->t, kind, 1);
+    image_kind_init_io(&f->t, kind, 1, BLOCK_IO_INLINE);
     make_seeds(f);
     g_clear_pointer(&f->t.path, g_free);
+    f->memory = mem_enter(&f->t);
+    for (guint i = 0; i < f->seeds->len; i++) {
+        struct seed *s = &g_array_index(f->seeds, struct seed, i);
+        g_autofree char *directory = g_path_get_dirname(s->path);
+
+        mem_import(f->memory, directory);
+        s->file = mem_find(f->memory, s->path);
+    }
     tn_log_set_fd(g_open("/dev/null", O_WRONLY | O_CLOEXEC, 0));
+}
+
+static void end(struct fuzz *f)
+{
+    tn_log_set_fd(-1);
+    mem_leave(f->memory);
+    for (guint i = 0; i < f->seeds->len; i++)
+        g_free(g_array_index(f->seeds, struct seed, i).path);
+    g_array_unref(f->seeds);
+    image_test_clear(&f->t);
+    g_free(f);
 }
 
 /* ---- the bounded run ---- */
 
+static void mended(void *opaque, gsize at, const uint8_t *data, gsize bytes)
+{
+    mem_write(opaque, at, data, bytes);
+}
+
+/* TENON_TEST_SAVE: the image, as it is before anything is done to it. */
+static void save(const struct memory_file *file)
+{
+    const char *path = g_getenv("TENON_TEST_SAVE");
+
+    if (path)
+        assert_true(g_file_set_contents(path, (const char *)file->data,
+                                        (gssize)file->length, NULL));
+}
+
 static void one_mutation(struct fuzz *f, guint64 number)
 {
     const struct seed *s;
-    GByteArray *b = g_byte_array_new();
 
-    f->random = g_rand_new_with_seed((guint32)number);
+    f->random = g_rand_new_with_seed_array(
+        (guint32[]){(guint32)number, (guint32)(number >> 32)}, 2);
     s = &g_array_index(f->seeds, struct seed, below(f, f->seeds->len));
-    g_byte_array_append(b, s->data, (guint)s->bytes);
+    mem_restore_all(f->memory);
     for (guint i = below(f, 6) + (number > f->seeds->len); i; i--)
-        damage(f, b);
+        fuzz_damage(f, s->file);
     if (f->kind->mend && below(f, 4))
-        f->kind->mend(b->data, b->len);
-    f->t.path = g_build_filename(s->directory, "image", NULL);
-    put_file(f->t.path, b->data, b->len);
-    g_byte_array_free(b, TRUE);
+        f->kind->mend(s->file->data, s->file->length, mended, s->file);
+    save(s->file);
+    f->t.path = s->path;
     try(f);
-    g_clear_pointer(&f->t.path, g_free);
+    f->t.path = NULL;
     g_rand_free(f->random);
 }
 
-static const char *number_file; /* says which mutation is under way */
+/* Which one is under way: for whoever has to find it again. */
+static volatile guint64 *under_way;
+static guint64 nowhere;
+
+static void died(void)
+{
+    char text[80];
+    int n = g_snprintf(text, sizeof text,
+                       "TENON_TEST_SEED=%" G_GUINT64_FORMAT
+                       " TENON_TEST_MUTATIONS=1\n",
+                       *under_way);
+
+    if (write(STDERR_FILENO, text, (size_t)n) < 0)
+        return;
+}
+
+void __sanitizer_set_death_callback(void (*callback)(void))
+    __attribute__((weak));
+
+static void note_progress(void)
+{
+    const char *path = g_getenv("TENON_TEST_PROGRESS");
+    int fd;
+
+    under_way = &nowhere;
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(died);
+    if (!path)
+        return;
+    fd = g_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && ftruncate(fd, sizeof *under_way) == 0);
+    under_way = mmap(NULL, sizeof *under_way, PROT_READ | PROT_WRITE,
+                     MAP_SHARED, fd, 0);
+    assert_true(under_way != MAP_FAILED);
+    close(fd);
+}
 
 void image_fuzz_test(const struct image_kind *kind)
 {
@@ -421,28 +366,23 @@ void image_fuzz_test(const struct image_kind *kind)
     begin(f, kind);
     if (!f->seeds->len) {
         print_message("skipped: nothing makes such an image\n");
+        end(f);
         skip();
     }
-    number_file = g_getenv("TENON_TEST_PROGRESS");
+    note_progress();
     for (guint64 i = 0; i < mutations; i++) {
-        if (number_file) {
-            g_autofree char *text = g_strdup_printf(
-                "TENON_TEST_SEED=%" G_GUINT64_FORMAT "\n", seed + i);
-
-            put_file(number_file, (uint8_t *)text, strlen(text));
-        }
+        *under_way = seed + i;
         one_mutation(f, seed + i);
     }
     print_message("%s: %" G_GUINT64_FORMAT " damaged images of %u\n",
                   kind->name, mutations, f->seeds->len);
-    tn_log_set_fd(-1);
-    for (guint i = 0; i < f->seeds->len; i++) {
-        g_free(g_array_index(f->seeds, struct seed, i).directory);
-        g_free(g_array_index(f->seeds, struct seed, i).data);
-    }
-    g_array_unref(f->seeds);
-    image_test_clear(&f->t);
-    g_free(f);
+    end(f);
+}
+
+void image_fuzz_failed(void)
+{
+    if (under_way)
+        died();
 }
 
 /* ---- libFuzzer ---- */
@@ -451,6 +391,7 @@ int image_fuzz_one(const struct image_kind *kind, const uint8_t *data,
                    size_t bytes)
 {
     static struct fuzz *f;
+    const struct seed *s;
     guint32 hash = 2166136261u;
 
     if (!f) {
@@ -463,12 +404,13 @@ int image_fuzz_one(const struct image_kind *kind, const uint8_t *data,
     for (size_t i = 0; i < bytes; i++)
         hash = (hash ^ data[i]) * 16777619u;
     f->random = g_rand_new_with_seed(hash);
-    f->t.path =
-        g_build_filename(g_array_index(f->seeds, struct seed, 0).directory,
-                         "image", NULL);
-    put_file(f->t.path, data, bytes);
+    s = &g_array_index(f->seeds, struct seed, 0);
+    mem_restore_all(f->memory);
+    mem_resize(s->file, 0);
+    mem_write(s->file, 0, data, bytes);
+    f->t.path = s->path;
     try(f);
-    g_clear_pointer(&f->t.path, g_free);
+    f->t.path = NULL;
     g_rand_free(f->random);
     return 0;
 }

@@ -16,6 +16,7 @@
 
 #define BYTES ((5u << 20) + 1536)
 #define MOST_SNAPSHOTS 4u
+#define THREADED 400u /* operations with threads, or io_uring */
 
 struct saved {
     char name[32];
@@ -225,7 +226,8 @@ static void reference_writes(struct history *h)
     struct image_test *t = &h->t;
     g_autoptr(GString) line = g_string_new("cd ");
 
-    g_string_append_printf(line, "%s && qemu-io -f %s %s", t->directory, h->kind->reference, t->path);
+    g_string_append_printf(line, "%s && qemu-io -f %s %s", t->directory,
+                           h->kind->reference, t->path);
     for (guint i = 0; i < 12; i++) {
         guint fill = g_rand_int(t->random) % 255 + 1;
         uint64_t offset = 512 * (uint64_t)g_rand_int_range(
@@ -305,12 +307,13 @@ static void end(struct history *h)
 }
 
 static void run(const struct image_kind *kind, const struct image_options *o,
-                enum image_maker maker, guint32 seed, guint64 operations)
+                enum image_maker maker, enum block_io io, guint32 seed,
+                guint64 operations)
 {
     struct history h = {.kind = kind, .able = image_able(kind, o)};
     struct image_test *t = &h.t;
 
-    image_kind_init(t, kind, seed);
+    image_kind_init_io(t, kind, seed, io);
     if (!image_kind_make(t, kind, o, maker, BYTES)) {
         image_test_clear(t);
         return;
@@ -338,12 +341,19 @@ void image_history_test(const struct image_kind *kind)
 
     if (!image_test_has_reference())
         print_message("the reference tool is missing: only images made here\n");
+    /* On this thread alone: the same each time. */
     for (guint i = 0; i < kind->n_options; i++) {
         if (!image_wanted(&kind->options[i]))
             continue;
-        run(kind, &kind->options[i], MADE_HERE, seed + i, operations);
+        run(kind, &kind->options[i], MADE_HERE, BLOCK_IO_INLINE, seed + i,
+            operations);
         if (image_test_has_reference())
-            run(kind, &kind->options[i], MADE_BY_REFERENCE, seed + 1000 + i,
-                operations);
+            run(kind, &kind->options[i], MADE_BY_REFERENCE, BLOCK_IO_INLINE,
+                seed + 1000 + i, operations);
     }
+    /* As it is used: what is done at once ends in any order. */
+    run(kind, &kind->options[0], MADE_HERE, BLOCK_IO_BEST, seed,
+        MIN(operations, THREADED));
+    run(kind, &kind->options[0], MADE_HERE, BLOCK_IO_THREADS, seed,
+        MIN(operations, THREADED));
 }

@@ -38,7 +38,13 @@ uint32_t image_able(const struct image_kind *kind,
 void image_kind_init(struct image_test *t, const struct image_kind *kind,
                      guint32 seed)
 {
-    image_test_init(t, kind->plugins, FALSE, seed);
+    image_kind_init_io(t, kind, seed, BLOCK_IO_BEST);
+}
+
+void image_kind_init_io(struct image_test *t, const struct image_kind *kind,
+                        guint32 seed, enum block_io io)
+{
+    image_test_init(t, kind->plugins, io, seed);
 }
 
 /* ---- making ---- */
@@ -415,7 +421,9 @@ int image_kind_main(const struct image_kind *kind)
         failed += cmocka_run_group_tests(history, NULL, NULL);
     if (writes && is_wanted("power"))
         failed += cmocka_run_group_tests(power, NULL, NULL);
-    if (is_wanted("fuzz"))
-        failed += cmocka_run_group_tests(fuzz, NULL, NULL);
+    if (is_wanted("fuzz") && cmocka_run_group_tests(fuzz, NULL, NULL)) {
+        image_fuzz_failed();
+        failed++;
+    }
     return failed;
 }

@@ -13,7 +13,9 @@
  * Environment: TENON_TEST_OPERATIONS (each option set and maker),
  * TENON_TEST_CRASHES and TENON_TEST_MUTATIONS (in all), TENON_TEST_SEED,
  * TENON_TEST_ONLY=history|power|fuzz, TENON_TEST_OPTIONS (a part of an option
- * set's text), TENON_TEST_KEEP (leave the files of a failure).
+ * set's text). For the fuzz test TENON_TEST_PROGRESS (a file that has the
+ * number of the mutation under way, 64 bits) and TENON_TEST_SAVE (a file that
+ * is given the image; with TENON_TEST_SEED=number TENON_TEST_MUTATIONS=1).
  */
 #ifndef TENON_TESTS_IMAGE_KIND_H
 #define TENON_TESTS_IMAGE_KIND_H
@@ -36,6 +38,9 @@
 /* After a crash the reference's check names what harms nobody (a count): it
  * must only be able to read the image. */
 #define IMAGE_CRASH_UNCHECKED 0x800u
+/* What describes the image is at the end of the data: power lost during a
+ * resize may leave it in the space that is new. */
+#define IMAGE_FOOTER 0x1000u
 
 /* One way to make an image. */
 struct image_options {
@@ -61,8 +66,11 @@ struct image_kind {
      * past the last. */
     gboolean (*seed)(struct image_test *t, guint index);
     /* Optional: makes the checksums of a damaged image right again, so that
-     * what lies behind them is reached. */
-    void (*mend)(uint8_t *data, gsize bytes);
+     * what lies behind them is reached: calls PUT for what is to change. */
+    void (*mend)(const uint8_t *data, gsize bytes,
+                 void (*put)(void *opaque, gsize at, const uint8_t *data,
+                             gsize bytes),
+                 void *opaque);
 };
 
 enum image_maker { MADE_HERE, MADE_BY_REFERENCE };
@@ -70,6 +78,8 @@ enum image_maker { MADE_HERE, MADE_BY_REFERENCE };
 /* Begins a test of KIND. */
 void image_kind_init(struct image_test *t, const struct image_kind *kind,
                      guint32 seed);
+void image_kind_init_io(struct image_test *t, const struct image_kind *kind,
+                        guint32 seed, enum block_io io);
 /* A new image of BYTES at t->path, with a model; FALSE: MAKER does not make
  * it. With options->backing the base and the model have content. */
 gboolean image_kind_make(struct image_test *t, const struct image_kind *kind,
@@ -119,6 +129,8 @@ int32_t image_do(struct image_test *t, uint32_t op, uint32_t flags,
 void image_history_test(const struct image_kind *kind);
 void image_power_test(const struct image_kind *kind);
 void image_fuzz_test(const struct image_kind *kind);
+/* Says which mutation it was. */
+void image_fuzz_failed(void);
 int image_fuzz_one(const struct image_kind *kind, const uint8_t *data,
                    size_t bytes);
 int image_kind_main(const struct image_kind *kind);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of the power test share: power.c records what a guest does
+ * and what of it reaches the files, power-crash.c looks at what is left.
+ */
+#ifndef TENON_TESTS_IMAGE_POWER_H
+#define TENON_TESTS_IMAGE_POWER_H
+
+#include "tests/image/kind.h"
+#include "tests/image/memory.h"
+
+#define SECTOR 512u
+#define BYTES (3u << 20)
+#define MOST_BYTES (4u << 20) /* after resizes */
+#define SECTORS (MOST_BYTES / SECTOR)
+#define MOST_FILES 16u
+#define MOST_SNAPSHOTS 64u
+
+/* What reached a file. */
+struct record {
+    enum memory_change kind;
+    uint32_t file;
+    uint64_t offset, bytes;
+    uint8_t *data; /* NULL: zeroes */
+};
+
+/* Deeds besides TN_DISK_*. */
+#define DEED_RESIZE 0x100u
+#define DEED_SNAPSHOT 0x101u
+#define DEED_APPLY 0x102u
+#define DEED_DELETE 0x103u
+
+/* What the guest did, between records START and END. */
+struct deed {
+    struct block_op op;
+    struct iovec iov;
+    uint32_t kind; /* TN_DISK_* or DEED_* */
+    uint32_t number;
+    uint64_t offset, bytes; /* resize, apply: the new size */
+    guint start, end;
+    guint snapshot;
+    uint8_t *data;
+    gboolean finished;
+};
+
+struct power_file {
+    struct memory_file *file;  /* the guest writes to it */
+    struct memory_file *crash; /* what is left of it */
+    guint applied;             /* records that its base has */
+    guint flush;               /* last FLUSH before the crash point */
+};
+
+struct power_snapshot {
+    uint32_t *content; /* as struct power's base */
+    uint64_t bytes;
+    guint deed, deleted; /* indexes; deleted 0: never */
+};
+
+struct power {
+    struct image_test t;
+    struct memory *memory;
+    const struct image_kind *kind;
+    struct power_file files[MOST_FILES];
+    guint n_files;
+    gboolean recording;
+    GArray *records;
+    GPtrArray *deeds;
+    uint32_t *base; /* content at the start: 0, or POWER_BASE */
+    struct power_snapshot snapshots[MOST_SNAPSHOTS];
+    guint n_snapshots;
+    guint64 crashes;
+    guint64 reference_every;
+};
+
+#define POWER_BASE 0xffffffffu /* written before the first deed */
+#define FOREIGN 0xfffffffeu    /* written by nobody */
+#define BASE_OR_ZERO 0xfffffffdu
+#define OR_ZERO 0x80000000u /* the deed's content, or none: discarded */
+
+/* Sector by sector what the first N deeds leave; the size then. */
+uint64_t power_content(struct power *p, guint n, uint32_t *content);
+/* Power is lost after POINT records; points come in ascending order. */
+void power_crash(struct power *p, guint point);
+
+#endif
