@@ -68,7 +68,7 @@ int32_t node_map(struct block_node *node, uint64_t offset, uint64_t bytes,
     if (i > 0 && (uint32_t)n <= max)
         return i;
 nonsense:
-    tn_log_write(&node->host.log, TN_LOG_GUEST,
+    tn_log_write(&node->host.base.log, TN_LOG_GUEST,
                  "the image's map makes no sense");
     return -EIO;
 }

@@ -14,134 +14,23 @@ static struct plugin_host *of(struct tn_host *host)
     return (struct plugin_host *)host;
 }
 
-/* ---- log ---- */
-
-static void log_write(struct tn_host *host, uint32_t level, const char *text)
+static const struct tn_value *value_of(struct host_base *base,
+                                       const char *name)
 {
-    if (text)
-        tn_log_write(&of(host)->log, level, text);
-}
+    struct plugin_host *host = of(&base->host);
 
-static void set_error(struct tn_host *host, struct tn_error *error,
-                      const char *text)
-{
-    (void)host;
-    if (error && text)
-        tn_error_set(error, 0, "%s", text);
-}
-
-static uint32_t enabled(struct tn_host *host, uint32_t level)
-{
-    (void)host;
-    return tn_log_enabled(level) ? 1 : 0;
-}
-
-static const struct tn_log log_service = {
-    .size = sizeof log_service,
-    .write = log_write,
-    .set_error = set_error,
-    .enabled = enabled,
-};
-
-/* ---- properties ---- */
-
-static const struct tn_value *value_of(struct tn_host *host, const char *name)
-{
-    const struct tn_component_entry *entry = of(host)->entry;
-
-    for (guint i = 0; name && i < entry->info.n_properties; i++)
-        if (!strcmp(entry->properties[i].name, name))
-            return &of(host)->values[i];
+    for (guint i = 0; i < host->entry->info.n_properties; i++)
+        if (!strcmp(host->entry->properties[i].name, name))
+            return &host->values[i];
     return NULL;
 }
-
-static const struct tn_value_item *item_of(struct tn_host *host,
-                                           const char *name, uint32_t index)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value && index < value->n_items ? &value->items[index] : NULL;
-}
-
-static uint32_t is_set(struct tn_host *host, const char *name)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value && value->set;
-}
-
-static uint64_t get_item_uint(struct tn_host *host, const char *name,
-                              uint32_t index)
-{
-    const struct tn_value_item *item = item_of(host, name, index);
-
-    return item ? item->number : 0;
-}
-
-static uint64_t get_uint(struct tn_host *host, const char *name)
-{
-    return get_item_uint(host, name, 0);
-}
-
-static int64_t get_int(struct tn_host *host, const char *name)
-{
-    return (int64_t)get_uint(host, name);
-}
-
-static const char *get_string(struct tn_host *host, const char *name)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value ? value->text : NULL;
-}
-
-static uint32_t count(struct tn_host *host, const char *name)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value ? value->n_items : 0;
-}
-
-static const char *get_item(struct tn_host *host, const char *name,
-                            uint32_t index)
-{
-    const struct tn_value_item *item = item_of(host, name, index);
-
-    return item ? item->text : NULL;
-}
-
-static int32_t get_mac(struct tn_host *host, const char *name, uint8_t mac[6])
-{
-    (void)host;
-    (void)name;
-    (void)mac;
-    return -ENOENT;
-}
-
-static const char *instance_id(struct tn_host *host)
-{
-    return of(host)->log.name;
-}
-
-static const struct tn_props props_service = {
-    .size = sizeof props_service,
-    .is_set = is_set,
-    .get_uint = get_uint,
-    .get_int = get_int,
-    .get_string = get_string,
-    .count = count,
-    .get_item = get_item,
-    .get_item_uint = get_item_uint,
-    .get_mac = get_mac,
-    .instance_id = instance_id,
-};
 
 static const void *service(struct tn_host *host, const char *id)
 {
     if (id && !strcmp(id, TN_HOST_LOG))
-        return &log_service;
+        return &host_log;
     if (id && !strcmp(id, TN_HOST_PROPS))
-        return &props_service;
+        return &host_props;
     if (id && !strcmp(id, TN_HOST_SECRET))
         return &block_secret_service;
     if (id && !strcmp(id, TN_HOST_IMAGE) &&
@@ -185,10 +74,11 @@ int32_t plugin_host_init(struct plugin_host *host,
     int32_t rc;
 
     memset(host, 0, sizeof *host);
-    host->host.service = service;
+    host->base.host.service = service;
+    host->base.value = value_of;
     host->entry = entry;
     host->values = values;
-    host->log.name = id;
+    host->base.log.name = id;
     host->context = context;
     rc = tn_component_load(entry, error);
     if (!rc && !values)
@@ -198,7 +88,7 @@ int32_t plugin_host_init(struct plugin_host *host,
         rc = tn_error_set(error, -EPROTO, "%s lacks a function",
                           entry->info.id);
     if (!rc)
-        rc = plugin_result(host, entry->ops.create(&host->host, &host->self));
+        rc = plugin_result(host, entry->ops.create(&host->base.host, &host->self));
     if (!rc && entry->ops.configure)
         rc = plugin_result(host, entry->ops.configure(host->self, error));
     if (rc)
@@ -236,7 +126,7 @@ int32_t plugin_result(const struct plugin_host *host, int64_t result)
 {
     if (result <= 0 && result >= -4095)
         return (int32_t)result;
-    tn_warning("%s: %s returned %" G_GINT64_FORMAT, host->log.name,
+    tn_warning("%s: %s returned %" G_GINT64_FORMAT, host->base.log.name,
                host->entry->info.id, result);
     return -EPROTO;
 }

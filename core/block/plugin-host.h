@@ -9,24 +9,22 @@
 #include <glib.h>
 
 #include <tenon/block-plugin.h>
-#include <tenon/host.h>
 
+#include "core/plugin/host-base.h"
 #include "core/plugin/registry.h"
 #include "core/plugin/schema.h"
 #include "core/util/error.h"
-#include "core/util/log.h"
 
 struct block_context;
 struct block_file;
 struct block_node;
 
 struct plugin_host {
-    struct tn_host host; /* first: plugins hold its address */
+    struct host_base base; /* first: plugins hold its address */
     struct tn_component_entry *entry;
     const struct tn_value *values; /* a row each of the schema */
     struct tn_value *defaults;     /* if the caller gave none */
     void *self;
-    struct tn_log_source log;
     struct block_context *context;
     struct block_node *node; /* of a format, or NULL */
     struct block_file *file; /* of a protocol, or NULL: nothing is open */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * struct tn_host: finding services by id, and the log and property services.
+ * struct tn_host: finding services by id, and the values of properties.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,134 +11,20 @@
 #include "core/machine/services.h"
 #include "core/util/log.h"
 
-/* ---- tenon.host.log/1 ---- */
+/* ---- values of properties ---- */
 
-static void log_write(struct tn_host *host, uint32_t level, const char *text)
+const struct tn_value *host_value(struct host_base *base, const char *name)
 {
-    if (text)
-        tn_log_write(&instance_of(host)->log, level, text);
-}
-
-static void set_error(struct tn_host *host, struct tn_error *error,
-                      const char *text)
-{
-    (void)host;
-    if (error && text)
-        tn_error_set(error, 0, "%s", text);
-}
-
-static uint32_t enabled(struct tn_host *host, uint32_t level)
-{
-    (void)host;
-    return tn_log_enabled(level) ? 1 : 0;
-}
-
-const struct tn_log host_log = {
-    .size = sizeof(struct tn_log),
-    .write = log_write,
-    .set_error = set_error,
-    .enabled = enabled,
-};
-
-/* ---- tenon.host.props/1 ---- */
-
-static const struct tn_value *value_of(struct tn_host *host, const char *name)
-{
-    struct instance *instance = instance_of(host);
-    const struct tn_value *value =
-        name ? tn_instance_value(instance->desc, name) : NULL;
+    struct instance *instance = instance_of(&base->host);
+    const struct tn_value *value = tn_instance_value(instance->desc, name);
 
     if (!value)
-        tn_logf(host, TN_LOG_ERROR,
+        tn_logf(&base->host, TN_LOG_ERROR,
                 "asked for property '%s', which its "
                 "schema does not have",
-                name ? name : "");
+                name);
     return value;
 }
-
-static const struct tn_value_item *item_of(struct tn_host *host,
-                                           const char *name, uint32_t index)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value && index < value->n_items ? &value->items[index] : NULL;
-}
-
-static uint32_t is_set(struct tn_host *host, const char *name)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value && value->set;
-}
-
-static uint64_t get_item_uint(struct tn_host *host, const char *name,
-                              uint32_t index)
-{
-    const struct tn_value_item *item = item_of(host, name, index);
-
-    return item ? item->number : 0;
-}
-
-static uint64_t get_uint(struct tn_host *host, const char *name)
-{
-    return get_item_uint(host, name, 0);
-}
-
-static int64_t get_int(struct tn_host *host, const char *name)
-{
-    return (int64_t)get_uint(host, name);
-}
-
-static const char *get_string(struct tn_host *host, const char *name)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value ? value->text : NULL;
-}
-
-static uint32_t count(struct tn_host *host, const char *name)
-{
-    const struct tn_value *value = value_of(host, name);
-
-    return value ? value->n_items : 0;
-}
-
-static const char *get_item(struct tn_host *host, const char *name,
-                            uint32_t index)
-{
-    const struct tn_value_item *item = item_of(host, name, index);
-
-    return item ? item->text : NULL;
-}
-
-static int32_t get_mac(struct tn_host *host, const char *name, uint8_t mac[6])
-{
-    const struct tn_value_item *item = item_of(host, name, 0);
-
-    if (!item || !item->text)
-        return -ENOENT;
-    for (guint i = 0; i < 6; i++)
-        mac[i] = (uint8_t)(item->number >> (40 - 8 * i));
-    return 0;
-}
-
-static const char *instance_id(struct tn_host *host)
-{
-    return instance_of(host)->desc->id;
-}
-
-const struct tn_props host_props = {
-    .size = sizeof(struct tn_props),
-    .is_set = is_set,
-    .get_uint = get_uint,
-    .get_int = get_int,
-    .get_string = get_string,
-    .count = count,
-    .get_item = get_item,
-    .get_item_uint = get_item_uint,
-    .get_mac = get_mac,
-    .instance_id = instance_id,
-};
 
 /* ---- services by id ---- */
 

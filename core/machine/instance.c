@@ -20,11 +20,12 @@ struct instance *instance_new(struct tn_machine *machine,
     struct instance *instance = g_new0(struct instance, 1);
     uint32_t flags = desc->component->info.flags;
 
-    instance->host.service = host_service;
+    instance->base.host.service = host_service;
+    instance->base.value = host_value;
     instance->machine = machine;
     instance->desc = desc;
     instance->ops = &desc->component->ops;
-    instance->log.name = desc->id;
+    instance->base.log.name = desc->id;
     g_mutex_init(&instance->own_lock.mutex);
     if (desc->parent)
         instance->parent = machine_instance(machine, desc->parent->id);
@@ -137,7 +138,7 @@ int32_t instance_create(struct instance *instance, struct tn_error *error)
     int32_t rc;
 
     instance_enter(instance);
-    rc = instance->ops->create(&instance->host, &instance->self);
+    rc = instance->ops->create(&instance->base.host, &instance->self);
     instance_leave(instance);
     rc = checked_result(instance, rc, "create", error);
     if (!rc)

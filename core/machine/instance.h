@@ -18,8 +18,8 @@
 #include <tenon/state.h>
 
 #include "core/config/machine-desc.h"
+#include "core/plugin/host-base.h"
 #include "core/util/error.h"
-#include "core/util/log.h"
 
 struct tn_machine;
 struct event_loop;
@@ -38,7 +38,7 @@ struct instance_lock {
 };
 
 struct instance {
-    struct tn_host host; /* first: plugins hold its address */
+    struct host_base base; /* first: plugins hold its address */
     struct tn_machine *machine;
     const struct tn_instance_desc *desc;
     const struct tn_component_ops *ops;
@@ -56,7 +56,6 @@ struct instance {
     GPtrArray *extra_outputs;          /* made with cpu_line() and wire() */
     struct irq_controller *controller; /* NULL: no inputs */
     atomic_uint jobs;                  /* given to workers and not done */
-    struct tn_log_source log;
     GData *data; /* of other parts of core */
 };
 
@@ -96,5 +95,7 @@ gboolean instance_interface(struct instance *instance, const char *id,
 
 /* The service called ID as INSTANCE sees it, or NULL. */
 const void *host_service(struct tn_host *host, const char *id);
+/* Of struct host_base; says so if the schema has no such property. */
+const struct tn_value *host_value(struct host_base *base, const char *name);
 
 #endif

@@ -45,7 +45,7 @@ static void drive(struct tn_irq *irq, struct irq_sink *sink, uint32_t level)
     gboolean entered = owner && !instance_enter(owner);
 
     if (owner && !entered && !thread_is_inside(owner)) {
-        tn_logf(&irq->owner->host, TN_LOG_ERROR,
+        tn_logf(&irq->owner->base.host, TN_LOG_ERROR,
                 "interrupt lost: calls are nested too deep");
         return;
     }
@@ -216,7 +216,7 @@ static int32_t wire_instance(struct instance *instance, struct tn_error *error)
 
     for (guint i = 0; i < instance->desc->n_wires; i++) {
         const struct tn_irq_wire *wire = &instance->desc->wires[i];
-        struct tn_irq *irq = output(&instance->host, wire->output);
+        struct tn_irq *irq = output(&instance->base.host, wire->output);
         struct irq_sink *sink;
 
         if (!irq)

@@ -349,7 +349,7 @@ struct tn_host *tn_machine_host(struct tn_machine *machine, const char *id)
 {
     struct instance *instance = machine_instance(machine, id);
 
-    return instance ? &instance->host : NULL;
+    return instance ? &instance->base.host : NULL;
 }
 
 const void *tn_machine_interface(struct tn_machine *machine, const char *id,
@@ -359,6 +359,6 @@ const void *tn_machine_interface(struct tn_machine *machine, const char *id,
 
     if (!instance)
         return NULL;
-    return host_tree.interface_(&instance->host, (struct tn_peer *)instance,
+    return host_tree.interface_(&instance->base.host, (struct tn_peer *)instance,
                                 interface_id, self);
 }

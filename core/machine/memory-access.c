@@ -123,7 +123,7 @@ static void region_leave(struct tn_region *region)
 /* An access that cannot be made: whose fault it is goes into the log. */
 static int32_t refused(struct tn_region *region, uint64_t offset, int32_t rc)
 {
-    tn_logf(&region->owner->host, TN_LOG_GUEST,
+    tn_logf(&region->owner->base.host, TN_LOG_GUEST,
             "%s: access to +0x%" G_GINT64_MODIFIER "x from its own DMA or "
             "from a device that waits for it refused",
             region->name, offset);

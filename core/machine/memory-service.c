@@ -21,7 +21,7 @@
 static gboolean bad(struct instance *instance, const char *what,
                     const char *name)
 {
-    tn_logf(&instance->host, TN_LOG_ERROR, "region %s: %s", name ? name : "?",
+    tn_logf(&instance->base.host, TN_LOG_ERROR, "region %s: %s", name ? name : "?",
             what);
     return TRUE;
 }

@@ -14,8 +14,6 @@
 #include <tenon/memory.h>
 #include <tenon/tree.h>
 
-extern const struct tn_log host_log;
-extern const struct tn_props host_props;
 extern const struct tn_memory host_memory;
 extern const struct tn_irqs host_irqs;
 extern const struct tn_clock host_clock;
