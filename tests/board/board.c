@@ -53,7 +53,7 @@ void build_machine(const char *more)
         print_message("%s\n", error.text);
     tn_error_clear(&error);
     assert_non_null(b.machine);
-    b.host = &machine_instance(b.machine, "clint")->host;
+    b.host = &machine_instance(b.machine, "clint")->base.host;
     for (guint i = 0; i < b.machine->instances->len; i++)
         instance_reset(g_ptr_array_index(b.machine->instances, i),
                        TN_RESET_COLD);
