@@ -63,6 +63,7 @@ static void print_component(const struct tn_component_entry *entry)
     print_rows(entry->properties, info->n_properties);
 }
 
+/* The components of that id, and all of the plugin of that id. */
 static gboolean describe_components(struct tn_registry *registry,
                                     const char *name)
 {
@@ -72,7 +73,8 @@ static gboolean describe_components(struct tn_registry *registry,
     for (guint i = 0; i < list->len; i++) {
         const struct tn_component_entry *entry = list->pdata[i];
 
-        if (strcmp(entry->info.id, name))
+        if (strcmp(entry->info.id, name) &&
+            strcmp(entry->plugin->info.id, name))
             continue;
         if (found)
             putchar('\n');
@@ -108,8 +110,8 @@ static int describe(const struct tool *tool, int argc, char **argv)
     int status = EXIT_POWEROFF;
 
     if (argc < 2)
-        return tool_usage("describe what? A component ('tenon list') or a "
-                          "section type");
+        return tool_usage("describe what? A component ('tenon list'), a "
+                          "plugin or a section type");
     registry = tool_registry(tool);
     for (int i = 1; i < argc; i++) {
         gboolean section = describe_section(argv[i]);
@@ -126,5 +128,5 @@ static int describe(const struct tool *tool, int argc, char **argv)
 }
 
 const struct command command_describe = {
-    "describe", "NAME...", "documentation of a component or section", NULL,
+    "describe", "NAME...", "documentation of a component, plugin or section", NULL,
     describe};

@@ -47,6 +47,8 @@ expect 2 "list of what is no kind" "$tenon" list bad
 expect 0 plugins "$tenon" plugins
 expect 0 "section type" "$tenon" describe disk
 said "image = file name"
+expect 0 "a plugin's components" "$tenon" describe accel-interp
+said "interp: accel"
 expect 2 "describe nothing" "$tenon" describe nothing
 if "$tenon" plugins --json >"$work/json" 2>/dev/null; then
     python3 -c 'import json, sys; json.load(open(sys.argv[1]))["plugins"]' \
