@@ -13,6 +13,7 @@
 #include <tenon/loop.h>
 
 #include "core/block/node.h"
+#include "core/block/overlay.h"
 #include "core/block/secret-read.h"
 #include "core/block/throttle.h"
 #include "core/machine/instance.h"
@@ -40,6 +41,8 @@ struct tn_disk {
     const struct tn_block_desc *desc;
     struct block_context *context;
     struct block_node *node;
+    struct block_overlay overlay; /* snapshot = yes */
+    gboolean said_full;           /* the overlay's directory */
     struct tn_watch *watch;
     struct throttle *throttle; /* NULL: no limits */
     uint64_t detect_zeroes;
@@ -81,7 +84,16 @@ static void request_end(struct disk_request *r, int32_t result)
 
 static void op_done(struct block_op *op, int result)
 {
-    request_end((struct disk_request *)op, result);
+    struct disk_request *r = (struct disk_request *)op;
+    struct tn_disk *disk = r->disk;
+
+    if (result == -ENOSPC && disk->overlay.directory && !disk->said_full) {
+        disk->said_full = TRUE;
+        tn_log_error("%s: %s has no space left for what the guest writes "
+                     "(snapshot = yes): its writes fail",
+                     disk->desc->id, disk->overlay.directory);
+    }
+    request_end(r, result);
 }
 
 static void refuse(struct block_work *work)
@@ -248,9 +260,6 @@ static int32_t open_node(struct tn_disk *disk, struct tn_registry *registry,
 
     if (!options.image)
         return tn_error_set(error, -EINVAL, "%s has no image", desc->id);
-    if (number(desc, "snapshot"))
-        return tn_error_set(error, -ENOTSUP, "%s: snapshot is not there yet",
-                            desc->id);
     if (number(desc, "aio") == AIO_URING && !disk->context->uring)
         return tn_error_set(error, -ENOTSUP, "%s: there is no io_uring here",
                             desc->id);
@@ -258,6 +267,9 @@ static int32_t open_node(struct tn_disk *disk, struct tn_registry *registry,
         cache == CACHE_WRITETHROUGH || cache == CACHE_DIRECTSYNC;
     disk->detect_zeroes = number(desc, "detect-zeroes");
     disk->throttle = limits(disk);
+    if (number(desc, "snapshot") && (options.flags & TN_IMAGE_WRITABLE))
+        return block_overlay_open(&disk->overlay, &options, &disk->node,
+                                  error);
     return node_open(&options, &disk->node, error);
 }
 
@@ -269,6 +281,7 @@ static void disk_free(struct tn_disk *disk)
         loop_watch_free(disk->watch);
     if (disk->node && node_close(disk->node, &error))
         tn_log_error("%s", tn_error_text(&error, 0));
+    block_overlay_clear(&disk->overlay);
     block_context_free(disk->context);
     throttle_free(disk->throttle);
     g_mutex_clear(&disk->lock);
@@ -362,7 +375,9 @@ static void info(struct tn_host *host, struct tn_disk *disk,
                  struct tn_disk_info *out)
 {
     struct block_node *node = disk->node;
-    const struct tn_protocol_info *file = &node_file(node, 0)->info;
+    struct block_node *image =
+        disk->overlay.directory ? node->backing : node;
+    const struct tn_protocol_info *file = &node_file(image, 0)->info;
     gboolean writable = (node->flags & TN_IMAGE_WRITABLE) != 0;
     gboolean discard = writable && node->discard;
     gboolean rotates = (file->flags & TN_PROTOCOL_ROTATIONAL) != 0;

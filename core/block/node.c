@@ -314,6 +314,10 @@ static int32_t open_backing(struct block_node *node,
     };
     int32_t rc = 0;
 
+    if (options->backing_node) {
+        node->backing = options->backing_node;
+        return 0;
+    }
     if (options->no_backing ||
         (!node->info.backing[0] && !options->backing_spec))
         return 0;

@@ -144,6 +144,8 @@ struct node_options {
     gboolean trust_raw;  /* an image that looks like nothing else is raw */
     guint depth;
     const struct image_spec *backing_spec; /* instead of the image's; NULL */
+    struct block_node *backing_node; /* the same, open; closed with the new
+                                        node if that is made; NULL */
 };
 
 int32_t node_open(const struct node_options *options, struct block_node **node,

@@ -202,6 +202,49 @@ static void a_read_only_disk_refuses(void **state)
     close_disk();
 }
 
+static void what_a_snapshot_is_written_is_forgotten(void **state)
+{
+    static const char *const settings[] = {
+        "snapshot = yes", "snapshot = yes\ncache = none",
+        "snapshot = yes\naio = threads"};
+    static uint8_t data[PIECE], back[PIECE];
+    struct tn_disk_info info = {.size = sizeof info};
+
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(settings); i++) {
+        g_autofree char *after = NULL;
+        gsize bytes;
+
+        if (i == 1 && !has_direct_io())
+            continue;
+        open_disk(settings[i]);
+        blocks->info(b.host, disk, &info);
+        assert_int_equal(info.flags & TN_DISK_READ_ONLY, 0);
+        assert_int_equal(info.bytes, DISK_BYTES);
+        memset(data, (int)i + 1, sizeof data);
+        assert_int_equal(transfer(TN_DISK_WRITE, 512, data, PIECE), 0);
+        assert_int_equal(transfer(TN_DISK_DISCARD, 2 * PIECE, NULL, PIECE), 0);
+        assert_int_equal(transfer(TN_DISK_FLUSH, 0, NULL, 0), 0);
+        assert_int_equal(transfer(TN_DISK_READ, 512, back, PIECE), 0);
+        assert_memory_equal(back, data, PIECE);
+        close_disk();
+        assert_true(g_file_get_contents(image, &after, &bytes, NULL));
+        assert_int_equal(bytes, DISK_BYTES);
+        for (gsize at = 0; at < bytes; at++)
+            assert_int_equal(after[at], 0x5a);
+    }
+}
+
+static void a_snapshot_that_is_read_only_refuses(void **state)
+{
+    static uint8_t data[512];
+
+    (void)state;
+    open_disk("snapshot = yes\nreadonly = yes");
+    assert_int_equal(transfer(TN_DISK_WRITE, 0, data, 512), -EROFS);
+    close_disk();
+}
+
 /* One write an hour: the second one waits, until somebody drains. */
 static void limits_hold_back_and_drain_does_not_wait(void **state)
 {
@@ -249,6 +292,8 @@ int main(void)
         cmocka_unit_test(every_cache_and_aio_works),
         cmocka_unit_test(discards_can_be_ignored),
         cmocka_unit_test(a_read_only_disk_refuses),
+        cmocka_unit_test(what_a_snapshot_is_written_is_forgotten),
+        cmocka_unit_test(a_snapshot_that_is_read_only_refuses),
         cmocka_unit_test(limits_hold_back_and_drain_does_not_wait),
     };
 
