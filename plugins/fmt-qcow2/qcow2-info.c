@@ -75,7 +75,7 @@ static void put_encryption(struct out *o, const struct qcow2 *q)
         put(o, ", \"encrypt\": {\"format\": \"aes\"}");
         return;
     }
-    n = q->luks ? luks1_describe(q->luks, UINT32_MAX, text, sizeof text) : 0;
+    n = q->luks ? luks1_describe(q->luks, 0, text, sizeof text) : 0;
     if (n > 2)
         put(o, ", \"encrypt\": {\"format\": \"luks\", %.*s", (int)n - 1,
             text + 1);
