@@ -432,6 +432,49 @@ static void test_bitmaps_with_the_reference(void **state)
     image_test_clear(&t);
 }
 
+/* ---- narrow reference counts ---- */
+
+/* Ten compressed clusters share one: with 4 bits they cannot be there twice. */
+static void test_no_room_in_the_counts(void **state)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    struct tn_image_snapshot s = {.size = sizeof s, .name = "s"};
+    struct image_test t;
+    const struct tn_format *f;
+
+    (void)state;
+    begin(&t, 11);
+    make(&t, "refcount-bits=4,cluster-size=8K");
+    image_kind_open(&t, &qcow2, TN_IMAGE_WRITABLE);
+    write_at(&t, 1 << 20, 65536);
+    for (guint i = 0; i < 10; i++) {
+        uint8_t *data = t.model + i * 8192;
+
+        memset(data, (int)i + 1, 8192);
+        assert_int_equal(image_do(&t, TN_DISK_WRITE, BLOCK_OP_COMPRESS,
+                                  i * 8192, 8192, data),
+                         0);
+    }
+    f = image_calls_begin(&t);
+    assert_int_equal(
+        f->snapshot(t.node->host.self, TN_SNAPSHOT_CREATE, &s, &error),
+        -ERANGE);
+    assert_non_null(strstr(tn_error_text(&error, -ERANGE), "4 bits"));
+    image_calls_end(&t);
+    image_check_clean(&t, FALSE);
+    write_at(&t, 0, 4 * 8192); /* six are left */
+    f = image_calls_begin(&t);
+    assert_int_equal(
+        f->snapshot(t.node->host.self, TN_SNAPSHOT_CREATE, &s, &error), 0);
+    assert_int_equal(
+        f->snapshot(t.node->host.self, TN_SNAPSHOT_APPLY, &s, &error),
+        -ERANGE);
+    image_calls_end(&t);
+    image_check_clean(&t, FALSE);
+    verify(&t);
+    image_test_clear(&t);
+}
+
 /* ---- amend ---- */
 
 static void amend(struct image_test *t, const char *name, const char *value)
@@ -689,6 +732,7 @@ int main(void)
         cmocka_unit_test(test_machine_state),
         cmocka_unit_test(test_bitmaps_follow_writes),
         cmocka_unit_test(test_bitmaps_with_the_reference),
+        cmocka_unit_test(test_no_room_in_the_counts),
         cmocka_unit_test(test_amend),
         cmocka_unit_test(test_downgrade_writes_zeroes),
         cmocka_unit_test(test_backing_name),

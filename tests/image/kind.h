@@ -41,6 +41,9 @@
 /* What describes the image is at the end of the data: power lost during a
  * resize may leave it in the space that is new. */
 #define IMAGE_FOOTER 0x1000u
+/* Its reference counts may have no room for a snapshot of compressed clusters:
+ * that is refused, and nothing has happened then. */
+#define IMAGE_FULL_COUNTS 0x2000u
 
 /* One way to make an image. */
 struct image_options {
