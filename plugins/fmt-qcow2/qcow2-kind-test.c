@@ -39,7 +39,7 @@ static const struct image_options options[] = {
      .without = IMAGE_SNAPSHOTS},
     {.ours = "data-file=data.bin,data-file-raw=on",
      .reference = "data_file=data.bin,data_file_raw=on",
-     .without = IMAGE_SNAPSHOTS},
+     .without = IMAGE_SNAPSHOTS | IMAGE_BACKING},
     {.ours = "data-file=data.bin,extended-l2=on",
      .reference = "data_file=data.bin,extended_l2=on",
      .without = IMAGE_SNAPSHOTS},

@@ -173,16 +173,24 @@ int32_t image_measure_with(struct image_test *t, const char *format,
     return rc;
 }
 
-static char *make_base(struct image_test *t, uint64_t bytes)
+uint8_t *image_kind_below(struct image_test *t, const char *name,
+                          uint64_t bytes)
 {
-    char *base = g_build_filename(t->directory, "base.raw", NULL);
-    g_autofree uint8_t *data = g_malloc0(bytes);
+    uint8_t *data = g_malloc0(bytes);
 
     for (uint64_t i = 0; i < bytes; i++) /* words, noise, zeroes */
         data[i] = i >> 15 & 1   ? (uint8_t)g_rand_int(t->random)
                   : i >> 16 & 1 ? 0
                                 : (uint8_t)"under lies this "[i % 16];
-    assert_true(g_file_set_contents(base, (char *)data, (gssize)bytes, NULL));
+    assert_true(g_file_set_contents(name, (char *)data, (gssize)bytes, NULL));
+    return data;
+}
+
+static char *make_base(struct image_test *t, uint64_t bytes)
+{
+    char *base = g_build_filename(t->directory, "base.raw", NULL);
+    g_autofree uint8_t *data = image_kind_below(t, base, bytes);
+
     memcpy(t->model, data, MIN(bytes, t->bytes));
     return base;
 }

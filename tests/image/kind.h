@@ -27,7 +27,7 @@
 #define IMAGE_GROWS 0x4u      /* resize() */
 #define IMAGE_SHRINKS 0x8u
 #define IMAGE_SNAPSHOTS 0x10u /* internal ones */
-#define IMAGE_BACKING 0x20u
+#define IMAGE_BACKING 0x20u   /* commit, and rebase where set_backing() is */
 #define IMAGE_READ_ONLY 0x40u /* is never written */
 /* What the reference tool can do with it. */
 #define IMAGE_REFERENCE_CHECKS 0x100u
@@ -88,6 +88,9 @@ void image_kind_init_io(struct image_test *t, const struct image_kind *kind,
 gboolean image_kind_make(struct image_test *t, const struct image_kind *kind,
                          const struct image_options *options,
                          enum image_maker maker, uint64_t bytes);
+/* A raw image NAME to be based on. Returns its content; g_free(). */
+uint8_t *image_kind_below(struct image_test *t, const char *name,
+                          uint64_t bytes);
 /* Makes an image with OPTIONS "a=b,c=d". 0 or an errno. */
 int32_t image_create_with(struct image_test *t, const char *format,
                           const char *options, const struct tn_create *create,
