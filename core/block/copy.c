@@ -22,6 +22,7 @@
 #define EXTENT_STEP (1ull << 30)
 #define ZERO_STEP (64u << 20)
 #define SALVAGE_STEP 4096u
+#define HOLE (64u << 10) /* what is worth leaving out inside of a cluster */
 #define OFFLOAD_STEP (256ull << 20)
 #define RATE_SLICES 20 /* a second */
 
@@ -492,12 +493,13 @@ static void choose_sizes(struct copy *c)
                         : MIN(MAX(to->cluster_bytes, 512u), CHUNK);
 
     c->unit = unit;
-    c->scan = MAX(unit, job->sparse / 512 * 512);
-    c->scan = MIN(c->scan, CHUNK);
-    if (job->compress || !job->target->pass)
-        c->scan = MAX(c->scan / unit * unit, unit);
-    else
+    c->scan = MIN(job->sparse / 512 * 512, CHUNK);
+    if (job->target->pass)
         c->scan = MAX(c->scan, 4096);
+    else if (job->compress || !job->target_is_zero)
+        c->scan = MAX(c->scan / unit * unit, unit);
+    else /* new space reads as zeroes: the rest of a cluster is left out */
+        c->scan = MAX(c->scan / unit * unit, MIN(unit, HOLE));
     c->chunk = MAX(MAX(CHUNK, unit), job->source->pass ? 0 : from_unit);
     c->n_slots = (guint)MAX(MEMORY / c->chunk, 4);
     if (job->parallel)
