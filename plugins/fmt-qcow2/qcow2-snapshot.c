@@ -325,6 +325,10 @@ int32_t qcow2_snapshot(void *self, uint32_t what,
     wanted->bytes = s->bytes;
     switch (what) {
     case TN_SNAPSHOT_APPLY:
+        if (q->n_bitmaps)
+            return tn_fail(q->host, error, -EBUSY,
+                           "the image has bitmaps, which would be false then: "
+                           "remove them first");
         rc = check_room(q, error);
         return rc == 0 ? apply(q, s, error) : rc;
     case TN_SNAPSHOT_DELETE:
