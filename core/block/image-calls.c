@@ -127,7 +127,7 @@ int32_t image_forget(struct block_node *node)
                                              node->info.bytes - at,
                                              TN_CHANGE_FORGET, &done);
         if (rc == -EAGAIN) {
-            node_wait_parked(node);
+            image_wait(node);
             rc = 0;
         } else if (!rc) {
             rc = done ? 0 : -EIO;

@@ -14,7 +14,7 @@ int32_t image_map(struct block_node *node, uint64_t offset, uint64_t bytes,
     int32_t n;
 
     while ((n = node_map(node, offset, bytes, extent, 1)) == -EAGAIN)
-        node_wait_parked(node);
+        image_wait(node);
     return MIN(n, 0);
 }
 

@@ -50,6 +50,27 @@ int32_t image_flush(struct block_node *node)
     return transfer(node, TN_DISK_FLUSH, 0, NULL, 0, 0);
 }
 
+/* ---- waiting ---- */
+
+struct woken {
+    struct parked parked;
+    gboolean awake;
+};
+
+static void wake(struct parked *parked)
+{
+    ((struct woken *)parked)->awake = TRUE;
+}
+
+void image_wait(struct block_node *node)
+{
+    struct woken w = {{NULL, wake}, FALSE};
+
+    node_park(node, &w.parked);
+    while (!w.awake)
+        block_context_wait(node->context);
+}
+
 /* ---- zeroes ---- */
 
 typedef unsigned long long zero_vector

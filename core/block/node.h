@@ -167,8 +167,6 @@ struct tn_component_entry *node_protocol(struct tn_registry *registry,
 
 void node_park(struct block_node *node, struct parked *parked);
 void node_resume_all(struct block_node *node);
-/* Until it is worth trying again: for calls that may wait. */
-void node_wait_parked(struct block_node *node);
 /* TRUE: held at once; else granted() comes later. */
 gboolean node_lock(struct block_node *node, struct range_lock *lock);
 void node_unlock(struct block_node *node, struct range_lock *lock);

@@ -42,25 +42,6 @@ void node_resume_all(struct block_node *node)
     }
 }
 
-struct woken {
-    struct parked parked;
-    gboolean awake;
-};
-
-static void wake(struct parked *parked)
-{
-    ((struct woken *)parked)->awake = TRUE;
-}
-
-void node_wait_parked(struct block_node *node)
-{
-    struct woken w = {{NULL, wake}, FALSE};
-
-    node_park(node, &w.parked);
-    while (!w.awake)
-        block_context_wait(node->context);
-}
-
 /* ---- range locks: first come, first served ---- */
 
 static gboolean must_wait(struct block_node *node, struct range_lock *lock)
