@@ -133,6 +133,41 @@ if has_format luks && has_format qcow2; then
     encrypted qcow2 preallocation=metadata,encrypt.format=luks encrypt.
 fi
 
+keys() # FORMAT CREATE-OPTIONS PREFIX
+{
+    local secrets="--object secret,id=k,data=one --object secret,id=n,data=two"
+    local one="driver=$1,file.filename=k.img,$3key-secret=k"
+    local two="driver=$1,file.filename=k.img,$3key-secret=n"
+    local add="$3state=active,$3new-secret=n,$3keyslot=3,$3iter-time=10"
+    rm -f k.img
+    expect 0 "$1 with one key" create $secrets -f "$1" \
+        -o "$2$3key-secret=k,$3iter-time=10" k.img 1M
+    expect 0 "$1: a second key" amend $secrets --image-opts "$one" -o "$add"
+    expect 1 "$1: the slot is in use" amend $secrets --image-opts "$one" \
+        -o "$add"
+    expect 0 "$1: both open it" compare $secrets --image-opts "$one" "$two"
+    expect 0 "$1: the first is erased" amend $secrets --image-opts "$two" \
+        -o "$3state=inactive,$3old-secret=k"
+    expect 2 "$1: it opens nothing" compare $secrets --image-opts "$one" "$one"
+    expect 1 "$1: the last stays" amend $secrets --image-opts "$two" \
+        -o "$3state=inactive,$3keyslot=3"
+    said "force"
+    expect 0 "$1: replaced by force" amend $secrets --force --image-opts \
+        "$two" -o "${add/new-secret=n/new-secret=k}"
+    expect 0 "$1: the new one opens it" compare $secrets --image-opts "$one" \
+        "$one"
+    expect 0 "$1: erased by force" amend $secrets --force --image-opts "$one" \
+        -o "$3state=inactive,$3keyslot=3"
+    expect 2 "$1: nobody opens it" compare $secrets --image-opts "$one" "$one"
+}
+
+if has_format luks; then
+    keys luks "" ""
+    if has_format qcow2; then
+        keys qcow2 encrypt.format=luks, encrypt.
+    fi
+fi
+
 # ---- qcow2 ----
 
 if has_format qcow2; then

@@ -76,9 +76,16 @@ static int32_t header_write(void *opaque, uint64_t offset, const void *data,
                                bytes);
 }
 
+static int32_t header_flush(void *opaque)
+{
+    struct luks *luks = opaque;
+
+    return luks->image->flush(luks->host);
+}
+
 static struct luks_io header_io(struct luks *luks)
 {
-    return (struct luks_io){header_read, header_write, luks};
+    return (struct luks_io){header_read, header_write, luks, header_flush};
 }
 
 static int32_t find_secret(struct luks *luks, const char *id,

@@ -30,9 +30,16 @@ static int32_t luks_write(void *opaque, uint64_t offset, const void *data,
     return q->image->pwrite(q->host, 0, q->crypt_offset + offset, data, bytes);
 }
 
+static int32_t luks_flush(void *opaque)
+{
+    struct qcow2 *q = opaque;
+
+    return q->image->flush(q->host);
+}
+
 static struct luks_io io_of(struct qcow2 *q)
 {
-    return (struct luks_io){luks_read, luks_write, q};
+    return (struct luks_io){luks_read, luks_write, q, luks_flush};
 }
 
 /* The secret that the property NAME names. -ENOKEY: the property is not set. */

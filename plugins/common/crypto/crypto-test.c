@@ -254,6 +254,12 @@ static void test_splitting_and_merging(void **state)
 struct disk {
     uint8_t *data;
     uint64_t bytes;
+    GArray *records; /* NULL: not kept */
+};
+
+struct record {
+    uint8_t *data; /* NULL: a flush */
+    uint64_t offset, bytes;
 };
 
 static int32_t disk_read(void *opaque, uint64_t offset, void *data,
@@ -270,9 +276,24 @@ static int32_t disk_write(void *opaque, uint64_t offset, const void *data,
                           uint64_t bytes)
 {
     const struct disk *disk = opaque;
+    struct record record = {g_memdup2(data, bytes), offset, bytes};
 
     assert_true(offset + bytes <= disk->bytes);
     memcpy(disk->data + offset, data, bytes);
+    if (disk->records)
+        g_array_append_val(disk->records, record);
+    else
+        g_free(record.data);
+    return 0;
+}
+
+static int32_t disk_flush(void *opaque)
+{
+    const struct disk *disk = opaque;
+    struct record record = {0};
+
+    if (disk->records)
+        g_array_append_val(disk->records, record);
     return 0;
 }
 
@@ -292,7 +313,8 @@ static struct luks1 *make(struct disk *disk, struct luks_io *io,
 
     disk->bytes = luks1_header_bytes(options);
     disk->data = g_malloc0(disk->bytes);
-    *io = (struct luks_io){disk_read, disk_write, disk};
+    disk->records = NULL;
+    *io = (struct luks_io){disk_read, disk_write, disk, disk_flush};
     assert_int_equal(
         luks1_create(&host, io, options, 0, "first", 5, &luks, NULL), 0);
     return luks;
@@ -402,6 +424,80 @@ static void test_luks_amended(void **state)
     g_free(disk.data);
 }
 
+/* Sectors of a write that reach the disk, as bits; none, all, or some. */
+static void apply(struct disk *disk, const struct record *r, guint32 sectors)
+{
+    for (uint64_t at = 0; r->data && at < r->bytes; at += 512)
+        if (sectors >> at / 512 % 32 & 1)
+            memcpy(disk->data + r->offset + at, r->data + at,
+                   MIN(512, r->bytes - at));
+}
+
+/* Power is lost after any write: one of the passwords opens what is left. */
+static void check_crashes(const struct disk *start, GArray *records)
+{
+    static const guint32 reached[] = {0, ~0u, 1, ~1u, 0x55555555, 0xaaaaaaaa};
+    struct disk disk = {.bytes = start->bytes};
+    struct luks_io io = {disk_read, disk_write, &disk, NULL};
+
+    disk.data = g_malloc(start->bytes);
+    for (guint end = 1; end <= records->len; end++)
+        for (guint i = 0; i < G_N_ELEMENTS(reached); i++) {
+            struct luks1 *luks = NULL;
+            guint safe = 0;
+
+            memcpy(disk.data, start->data, start->bytes);
+            for (guint n = 0; n < end; n++)
+                if (!g_array_index(records, struct record, n).data)
+                    safe = n;
+            for (guint n = 0; n < end; n++)
+                apply(&disk, &g_array_index(records, struct record, n),
+                      n < safe ? ~0u : reached[i]);
+            assert_int_equal(luks1_open(&host, &io, disk.bytes, &luks, NULL),
+                             0);
+            if (luks1_unlock(luks, LUKS1_ANY_SLOT, "first", 5, NULL) < 0 &&
+                luks1_unlock(luks, LUKS1_ANY_SLOT, "second", 6, NULL) < 0)
+                fail_msg("nothing opens it after %u writes", end);
+            luks1_free(luks);
+        }
+    g_free(disk.data);
+}
+
+static void test_luks_key_replaced_in_its_slot(void **state)
+{
+    struct luks1_amend replace = {.activate = 1,
+                                  .slot = 0,
+                                  .old_secret = "first",
+                                  .old_bytes = 5,
+                                  .new_secret = "second",
+                                  .new_bytes = 6,
+                                  .iter_milliseconds = 1};
+    struct disk disk, start;
+    struct luks1 *luks;
+    struct luks_io io;
+
+    (void)state;
+    luks = make(&disk, &io, &usual);
+    assert_int_equal(luks1_amend(luks, &replace, NULL), -EBUSY);
+    start = disk;
+    start.data = g_memdup2(disk.data, disk.bytes);
+    disk.records = g_array_new(FALSE, FALSE, sizeof(struct record));
+    replace.force = 1;
+    assert_int_equal(luks1_amend(luks, &replace, NULL), 0);
+    for (guint i = 0; i < LUKS1_SLOTS; i++)
+        assert_int_equal(luks->slots[i].active, i == 0);
+    assert_int_equal(luks1_unlock(luks, LUKS1_ANY_SLOT, "second", 6, NULL), 0);
+    assert_int_equal(luks1_unlock(luks, LUKS1_ANY_SLOT, "first", 5, NULL),
+                     -EPERM);
+    check_crashes(&start, disk.records);
+    for (guint i = 0; i < disk.records->len; i++)
+        g_free(g_array_index(disk.records, struct record, i).data);
+    g_array_unref(disk.records);
+    luks1_free(luks);
+    g_free(start.data);
+    g_free(disk.data);
+}
+
 static void put_be32(uint8_t *at, uint32_t value)
 {
     value = GUINT32_TO_BE(value);
@@ -503,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_luks_with_every_cipher),
         cmocka_unit_test(test_luks_slots),
         cmocka_unit_test(test_luks_amended),
+        cmocka_unit_test(test_luks_key_replaced_in_its_slot),
         cmocka_unit_test(test_damaged_luks_headers),
         cmocka_unit_test(test_random_damage),
     };

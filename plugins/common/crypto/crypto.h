@@ -137,6 +137,7 @@ struct luks_io {
     int32_t (*write)(void *opaque, uint64_t offset, const void *data,
                      uint64_t bytes);
     void *opaque;
+    int32_t (*flush)(void *opaque); /* NULL: what is written is safe */
 };
 
 struct luks1_options {

@@ -195,8 +195,9 @@ int32_t luks1_add_key(struct luks1 *luks, uint32_t index, const void *password,
                        "there is no key slot %u, only 0 to %u", index,
                        LUKS1_SLOTS - 1);
     if (luks->slots[index].active)
-        return tn_fail(luks->host, error, -EBUSY, "key slot %u is in use",
-                       index);
+        return tn_fail(luks->host, error, -EBUSY,
+                       "key slot %u is in use: erase it first, or use force "
+                       "to replace it", index);
     slot = luks->slots[index];
     slot.active = 1;
     slot.stripes = LUKS1_STRIPES;
@@ -269,6 +270,26 @@ int32_t luks1_erase_slot(struct luks1 *luks, uint32_t index, uint32_t force,
 
 /* ---- amend options ---- */
 
+/* The slot has another password then. Until it is written the new one is in
+ * a free slot: at each moment one of them opens the image. */
+static int32_t replace(struct luks1 *luks, const struct luks1_amend *amend,
+                       struct tn_error *error)
+{
+    int32_t spare = free_slot(luks), rc = 0;
+
+    if (spare >= 0)
+        rc = luks1_add_key(luks, (uint32_t)spare, amend->new_secret,
+                           amend->new_bytes, amend->iter_milliseconds, error);
+    if (rc >= 0)
+        rc = luks1_erase_slot(luks, amend->slot, 0, error);
+    if (rc >= 0)
+        rc = luks1_add_key(luks, amend->slot, amend->new_secret,
+                           amend->new_bytes, amend->iter_milliseconds, error);
+    if (rc >= 0 && spare >= 0)
+        rc = luks1_erase_slot(luks, (uint32_t)spare, 0, error);
+    return rc < 0 ? rc : 0;
+}
+
 static int32_t activate(struct luks1 *luks, const struct luks1_amend *amend,
                         struct tn_error *error)
 {
@@ -285,6 +306,9 @@ static int32_t activate(struct luks1 *luks, const struct luks1_amend *amend,
                             : tn_fail(luks->host, error, -EINVAL,
                                       "a new key needs one that opens the "
                                       "image: key-secret or old-secret");
+    if (rc >= 0 && amend->slot < LUKS1_SLOTS &&
+        luks->slots[amend->slot].active && amend->force)
+        return replace(luks, amend, error);
     if (rc >= 0)
         rc = luks1_add_key(luks, amend->slot, amend->new_secret,
                            amend->new_bytes, amend->iter_milliseconds, error);

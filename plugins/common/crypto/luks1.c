@@ -216,6 +216,11 @@ int32_t luks1_open(struct tn_host *host, const struct luks_io *io,
 
 /* ---- writing ---- */
 
+static int32_t luks1_flush(const struct luks1 *luks)
+{
+    return luks->io.flush ? luks->io.flush(luks->io.opaque) : 0;
+}
+
 int32_t luks1_write_header(const struct luks1 *luks, struct tn_error *error)
 {
     uint8_t header[LUKS1_HEADER_BYTES] = {0};
@@ -246,7 +251,19 @@ int32_t luks1_write_header(const struct luks1 *luks, struct tn_error *error)
         put_be32(at + SLOT_OFFSET, slot->offset);
         put_be32(at + SLOT_STRIPES, slot->stripes);
     }
-    rc = luks->io.write(luks->io.opaque, 0, header, sizeof header);
+    /* Key material that the header speaks of is there first; and the first
+     * sector, which says of most slots that they are in use, comes last. */
+    rc = luks1_flush(luks);
+    if (!rc)
+        rc = luks->io.write(luks->io.opaque, CRYPTO_SECTOR,
+                            header + CRYPTO_SECTOR,
+                            sizeof header - CRYPTO_SECTOR);
+    if (!rc)
+        rc = luks1_flush(luks);
+    if (!rc)
+        rc = luks->io.write(luks->io.opaque, 0, header, CRYPTO_SECTOR);
+    if (!rc)
+        rc = luks1_flush(luks);
     return rc ? tn_fail(luks->host, error, rc,
                         "the LUKS header cannot be written: %s", strerror(-rc))
               : 0;
