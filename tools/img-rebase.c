@@ -65,7 +65,9 @@ static int32_t write_top(struct rebase *r, uint64_t at, const uint8_t *data,
                           .iov = &iov,
                           .n_iov = 1};
 
-    if (image_is_zero(data, bytes))
+    /* Without an image below, zeroes need no space: there they would not
+     * hide the new one. */
+    if (image_is_zero(data, bytes) && r->old)
         return image_zero(r->top, at, bytes, TN_DISK_UNMAP);
     if (compress && at % r->unit == 0 && r->unit == r->top->info.compress_bytes)
         op.flags = BLOCK_OP_COMPRESS;
@@ -114,7 +116,7 @@ static int32_t merge(struct rebase *r)
         if (rc)
             break;
         n = own.bytes;
-        if (own.kind == TN_EXTENT_UNALLOCATED && r->old) {
+        if (own.kind == TN_EXTENT_UNALLOCATED && (r->old || r->new)) {
             /* From the image on that both chains have, nothing differs. */
             rc = r->shared ? image_extent(r->top, r->shared, at, n, IMAGE_STATUS_MAP, &e)
                            : 0;

@@ -149,6 +149,12 @@ if has_format qcow2; then
     "$img" map --no-backing o.qcow2 >/dev/null 2>.err &&
         fail "--no-backing followed"
     grep -q "forbidden here" .err || fail "--no-backing does not say why"
+    for compat in 0.10 1.1; do
+        expect 0 "based on none" create -q -f qcow2 -o compat=$compat n.qcow2 8M
+        expect 0 "now on one" rebase -q -f qcow2 -F raw -b b.raw n.qcow2
+        truncate -s 8M n.raw
+        expect 0 "zeroes stay zeroes ($compat)" compare n.qcow2 n.raw
+    done
     mkdir -p other
     "$img" map --backing-dir other o.qcow2 >/dev/null 2>.err &&
         fail "--backing-dir followed"

@@ -21,6 +21,8 @@ int32_t image_zero(struct block_node *node, uint64_t offset, uint64_t bytes,
 int32_t image_discard(struct block_node *node, uint64_t offset,
                       uint64_t bytes);
 int32_t image_flush(struct block_node *node);
+/* A call that restarts said -EAGAIN: until it is worth trying again. */
+void image_wait(struct block_node *node);
 
 /* ---- where the content is ---- */
 

@@ -219,8 +219,8 @@ void op_transfer(struct block_op *op, uint32_t aio_op,
  * looked at any more after the call if it is encrypted. */
 void node_submit_data(struct block_node *node, struct file_io *io,
                       uint64_t guest, gboolean is_encrypted);
-/* A compressed extent's bytes from OFFSET on. */
-void op_decode(struct block_op *op, const struct tn_extent *extent,
-               uint64_t offset, uint64_t bytes);
+/* op-decode.c: the first of N extents, which is compressed, and more of them if
+ * that is cheaper. Returns how many. */
+guint op_decode(struct block_op *op, const struct tn_extent *extents, guint n);
 
 #endif

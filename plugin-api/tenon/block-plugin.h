@@ -512,7 +512,12 @@ struct tn_format {
 
     /* [any] How sure it is that HEADER, the first BYTES (at most 4096) of a
      * file of LENGTH bytes, is its format: 0 no .. 100 certain. Raw says 1.
-     * Called without an instance. */
+     * Called without an instance.
+     *
+     * The component's tn_component_info.provides may have patterns, separated
+     * by commas: OFFSET:HEX, the bytes HEX (digits) are at OFFSET (decimal) of
+     * HEADER. If none of them is there the format is not asked, nor its plugin
+     * loaded. "": it is always asked; "none": never. */
     uint32_t (*probe)(const uint8_t *header, uint32_t bytes, uint64_t length);
 
     /* [engine, may block] FLAGS: TN_IMAGE_*. Fills INFO (zeroed before). */

@@ -116,8 +116,9 @@ int32_t qcow2_refcount_add(struct qcow2 *q, uint64_t cluster, int64_t delta)
         return rc;
     __builtin_memcpy(bytes, p, count_bytes(q));
     count = read_count(q, cluster, bytes);
-    if ((delta < 0 && count < (uint64_t)-delta) ||
-        (delta > 0 && count > qcow2_refcount_max(q) - (uint64_t)delta)) {
+    if (delta > 0 && count > qcow2_refcount_max(q) - (uint64_t)delta)
+        return -ERANGE;
+    if (delta < 0 && count < (uint64_t)-delta) {
         tn_logf(q->host, TN_LOG_ERROR,
                 "the reference count of the cluster at offset %#llx is wrong",
                 (unsigned long long)(cluster << q->cluster_bits));

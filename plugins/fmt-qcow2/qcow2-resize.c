@@ -165,6 +165,13 @@ static int32_t preallocate(struct qcow2 *q, uint64_t from, uint64_t to,
     return rc;
 }
 
+/* q->bytes is true from here on. */
+static int32_t publish(struct qcow2 *q, uint64_t old, struct tn_error *error)
+{
+    return q->n_bitmaps ? qcow2_bitmaps_resize(q, old, error)
+                        : qcow2_header_write(q, error);
+}
+
 static int32_t grow(struct qcow2 *q, uint64_t bytes, struct tn_error *error)
 {
     const struct tn_props *props = tn_service(q->host, TN_HOST_PROPS);
@@ -189,17 +196,22 @@ static int32_t grow(struct qcow2 *q, uint64_t bytes, struct tn_error *error)
         q->bytes = bytes;
         rc = preallocate(q, from, bytes, mode, error);
     }
+    if (rc == 0)
+        rc = publish(q, from, error);
     if (rc < 0)
         q->bytes = from;
-    return rc < 0 ? rc : qcow2_header_write(q, error);
+    return rc;
 }
 
 static int32_t shrink(struct qcow2 *q, uint64_t bytes, struct tn_error *error)
 {
+    uint64_t old = q->bytes;
     int32_t rc;
 
     q->bytes = bytes;
-    rc = qcow2_header_write(q, error);
+    rc = publish(q, old, error);
+    if (rc < 0)
+        q->bytes = old;
     if (rc == 0)
         rc = qcow2_cut(q, bytes);
     if (rc == 0 && q->data_file)
@@ -213,6 +225,7 @@ int32_t qcow2_resize(void *self, uint64_t bytes, struct tn_error *error)
 {
     struct qcow2 *q = self;
     uint64_t old = q->bytes;
+    int32_t rc;
 
     if (bytes == old)
         return 0;
@@ -223,10 +236,9 @@ int32_t qcow2_resize(void *self, uint64_t bytes, struct tn_error *error)
         return tn_fail(q->host, error, -ENOTSUP,
                        "snapshots in version 2 images do not say how large "
                        "they are: remove them first");
-    if (q->n_bitmaps)
-        return tn_fail(q->host, error, -ENOTSUP,
-                       "the image has bitmaps, which are of its size: remove "
-                       "them first");
+    rc = qcow2_bitmaps_can_resize(q, bytes, error);
+    if (rc < 0)
+        return rc;
     (void)tn_fail(q->host, error, 0, "the image cannot be resized");
     return bytes > old ? grow(q, bytes, error) : shrink(q, bytes, error);
 }

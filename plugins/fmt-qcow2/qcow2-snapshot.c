@@ -163,7 +163,9 @@ static int32_t take(struct qcow2 *q, struct tn_image_snapshot *wanted,
         rc = append(q, &s);
     if (rc < 0) {
         qcow2_snapshot_clear(q, &s);
-        return tn_fail(q->host, error, rc, "the snapshot cannot be taken");
+        return rc == -ERANGE ? rc
+                             : tn_fail(q->host, error, rc,
+                                       "the snapshot cannot be taken");
     }
     rc = qcow2_snapshots_write(q, error);
     copy_text(wanted->id, sizeof wanted->id, id);
@@ -226,7 +228,9 @@ static int32_t apply(struct qcow2 *q, const struct qcow2_snapshot *s,
     }
     if (rc < 0) {
         q->image->free(q->host, l1);
-        return tn_fail(q->host, error, rc, "the snapshot cannot be read");
+        return rc == -ERANGE ? rc
+                             : tn_fail(q->host, error, rc,
+                                       "the snapshot cannot be read");
     }
     q->l1 = l1;
     q->l1_entries = s->l1_entries;
@@ -321,6 +325,10 @@ int32_t qcow2_snapshot(void *self, uint32_t what,
     wanted->bytes = s->bytes;
     switch (what) {
     case TN_SNAPSHOT_APPLY:
+        if (q->n_bitmaps)
+            return tn_fail(q->host, error, -EBUSY,
+                           "the image has bitmaps, which would be false then: "
+                           "remove them first");
         rc = check_room(q, error);
         return rc == 0 ? apply(q, s, error) : rc;
     case TN_SNAPSHOT_DELETE:

@@ -43,8 +43,28 @@ static int32_t read_l2(struct qcow2 *q, uint64_t entry, uint8_t *table)
     return q->image->pread(q->host, 0, at, table, q->cluster);
 }
 
+/* So many counts change, and no more than that. */
+struct counting {
+    int64_t delta;
+    uint64_t done, most;
+    uint64_t cluster; /* the last one */
+};
+
+static int32_t count_cluster(struct qcow2 *q, uint64_t cluster,
+                             struct counting *c)
+{
+    int32_t rc;
+
+    if (c->done == c->most)
+        return 1;
+    c->cluster = cluster;
+    rc = qcow2_refcount_add(q, cluster, c->delta);
+    c->done += rc == 0;
+    return rc;
+}
+
 static int32_t count_table(struct qcow2 *q, const uint8_t *table,
-                           int64_t delta)
+                           struct counting *c)
 {
     uint64_t first;
     int32_t rc = 0;
@@ -54,7 +74,24 @@ static int32_t count_table(struct qcow2 *q, const uint8_t *table,
         uint32_t n = qcow2_entry_clusters(q, get_be64(table + i), &first);
 
         for (; rc == 0 && n; n--, first++)
-            rc = qcow2_refcount_add(q, first, delta);
+            rc = count_cluster(q, first, c);
+    }
+    return rc;
+}
+
+static int32_t count_all(struct qcow2 *q, const uint64_t *l1,
+                         uint64_t entries, uint8_t *table, struct counting *c)
+{
+    int32_t rc = 0;
+
+    for (uint64_t i = 0; rc == 0 && i < entries; i++) {
+        if (!(l1[i] & OFFSET_MASK))
+            continue;
+        rc = read_l2(q, l1[i], table);
+        if (rc == 0)
+            rc = count_table(q, table, c);
+        if (rc == 0)
+            rc = count_cluster(q, (l1[i] & OFFSET_MASK) >> q->cluster_bits, c);
     }
     return rc;
 }
@@ -62,20 +99,23 @@ static int32_t count_table(struct qcow2 *q, const uint8_t *table,
 int32_t qcow2_tree_count(struct qcow2 *q, const uint64_t *l1, uint64_t entries,
                          int64_t delta, struct tn_error *error)
 {
+    struct counting c = {.delta = delta, .most = UINT64_MAX};
     uint8_t *table = q->image->allocate(q->host, q->cluster);
-    int32_t rc = table ? 0 : -ENOMEM;
+    int32_t rc = table ? count_all(q, l1, entries, table, &c) : -ENOMEM;
 
-    for (uint64_t i = 0; rc == 0 && i < entries; i++) {
-        if (!(l1[i] & OFFSET_MASK))
-            continue;
-        rc = read_l2(q, l1[i], table);
-        if (rc == 0)
-            rc = count_table(q, table, delta);
-        if (rc == 0)
-            rc = qcow2_refcount_add(
-                q, (l1[i] & OFFSET_MASK) >> q->cluster_bits, delta);
+    if (rc < 0 && delta > 0) { /* as if nothing had been tried */
+        struct counting back = {.delta = -delta, .most = c.done};
+
+        (void)count_all(q, l1, entries, table, &back);
     }
     q->image->free(q->host, table);
+    if (rc == -ERANGE)
+        return tn_fail(q->host, error, rc,
+                       "the cluster at offset %#llx cannot be shared once "
+                       "more: its reference count has %u bits; delete a "
+                       "snapshot, or amend refcount-bits",
+                       (unsigned long long)(c.cluster << q->cluster_bits),
+                       1u << q->refcount_order);
     return rc < 0 ? tn_fail(q->host, error, rc,
                             "the reference counts cannot be changed: check "
                             "the image")

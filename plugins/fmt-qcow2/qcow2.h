@@ -352,6 +352,11 @@ void qcow2_bitmaps_end(struct qcow2 *q);
 int32_t qcow2_bitmap_table(struct qcow2 *q, const struct qcow2_bitmap *b,
                            uint64_t **table);
 int32_t qcow2_bitmaps_drop(struct qcow2 *q, struct tn_error *error);
+int32_t qcow2_bitmaps_can_resize(struct qcow2 *q, uint64_t bytes,
+                                 struct tn_error *error);
+/* The disk had OLD_BYTES; writes the header. */
+int32_t qcow2_bitmaps_resize(struct qcow2 *q, uint64_t old_bytes,
+                             struct tn_error *error);
 int32_t qcow2_bitmap_info(void *self, uint32_t index,
                           struct tn_image_bitmap *bitmap);
 int32_t qcow2_bitmap(void *self, uint32_t what,

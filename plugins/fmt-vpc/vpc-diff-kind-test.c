@@ -21,7 +21,7 @@ static const struct image_kind vpc = {
     .name = "vpc",
     .plugins = plugins,
     .abilities = IMAGE_FOOTER | IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_GROWS |
-                 IMAGE_SHRINKS | IMAGE_BACKING,
+                 IMAGE_SHRINKS, /* what it is based on must not change */
     .options = options,
     .n_options = G_N_ELEMENTS(options),
     .fuzz_options = 3,

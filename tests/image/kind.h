@@ -27,7 +27,7 @@
 #define IMAGE_GROWS 0x4u      /* resize() */
 #define IMAGE_SHRINKS 0x8u
 #define IMAGE_SNAPSHOTS 0x10u /* internal ones */
-#define IMAGE_BACKING 0x20u
+#define IMAGE_BACKING 0x20u   /* commit, and rebase where set_backing() is */
 #define IMAGE_READ_ONLY 0x40u /* is never written */
 /* What the reference tool can do with it. */
 #define IMAGE_REFERENCE_CHECKS 0x100u
@@ -41,6 +41,9 @@
 /* What describes the image is at the end of the data: power lost during a
  * resize may leave it in the space that is new. */
 #define IMAGE_FOOTER 0x1000u
+/* Its reference counts may have no room for a snapshot of compressed clusters:
+ * that is refused, and nothing has happened then. */
+#define IMAGE_FULL_COUNTS 0x2000u
 
 /* One way to make an image. */
 struct image_options {
@@ -85,6 +88,9 @@ void image_kind_init_io(struct image_test *t, const struct image_kind *kind,
 gboolean image_kind_make(struct image_test *t, const struct image_kind *kind,
                          const struct image_options *options,
                          enum image_maker maker, uint64_t bytes);
+/* A raw image NAME to be based on. Returns its content; g_free(). */
+uint8_t *image_kind_below(struct image_test *t, const char *name,
+                          uint64_t bytes);
 /* Makes an image with OPTIONS "a=b,c=d". 0 or an errno. */
 int32_t image_create_with(struct image_test *t, const char *format,
                           const char *options, const struct tn_create *create,
@@ -116,6 +122,10 @@ void image_reference_check(struct image_test *t, const struct image_kind *kind,
 /* t->path, not open, has for the reference what the model has. */
 void image_reference_compare(struct image_test *t,
                              const struct image_kind *kind);
+/* `qemu-img create` of an encrypted image with these ARGUMENTS. FALSE, and it
+ * is said: the reference cannot tell how long its key derivation takes, which
+ * happens on a busy machine. Any other failure is the test's. */
+gboolean image_reference_encrypts(struct image_test *t, const char *arguments);
 uint32_t image_able(const struct image_kind *kind,
                     const struct image_options *options);
 guint64 image_environment(const char *name, guint64 otherwise);

@@ -11,6 +11,7 @@
  * it is in memory and on one thread; the order in which transfers are done is
  * drawn.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -224,7 +225,11 @@ static struct deed *call_begin(struct power *p, uint32_t kind)
 static void call_end(struct power *p, struct deed *d, int32_t rc,
                      struct tn_error *error)
 {
-    if (rc)
+    if (rc == -ERANGE && p->kind->abilities & IMAGE_FULL_COUNTS &&
+        (d->kind == DEED_SNAPSHOT || d->kind == DEED_APPLY)) {
+        d->kind = TN_DISK_FLUSH;
+        d->bytes = 0;
+    } else if (rc)
         fail_msg("deed %#x: %s", d->kind, tn_error_text(error, rc));
     image_calls_end(&p->t);
     d->end = p->records->len;
@@ -261,6 +266,7 @@ static void take_snapshot(struct power *p)
     struct block_node *node = p->t.node;
     struct tn_image_snapshot s = {.size = sizeof s, .date_seconds = 1};
     struct deed *d = call_begin(p, DEED_SNAPSHOT);
+    int32_t rc;
 
     of->content = g_new(uint32_t, SECTORS);
     of->deed = p->deeds->len - 1;
@@ -268,10 +274,12 @@ static void take_snapshot(struct power *p)
     of->deleted = 0;
     assert_int_equal(of->bytes, node->info.bytes);
     g_snprintf(s.name, sizeof s.name, "s%u", p->n_snapshots++);
-    call_end(p, d,
-             node->fmt.snapshot(node->host.self, TN_SNAPSHOT_CREATE, &s,
-                                &error),
-             &error);
+    rc = node->fmt.snapshot(node->host.self, TN_SNAPSHOT_CREATE, &s, &error);
+    call_end(p, d, rc, &error);
+    if (rc) {
+        g_free(of->content);
+        p->n_snapshots--;
+    }
 }
 
 static void use_snapshot(struct power *p, uint32_t kind)
@@ -303,7 +311,8 @@ static void use_snapshot(struct power *p, uint32_t kind)
         d->bytes = of->bytes;
         rc = node->fmt.snapshot(node->host.self, TN_SNAPSHOT_APPLY, &s,
                                 &error);
-        node->info.bytes = of->bytes;
+        if (rc == 0)
+            node->info.bytes = of->bytes;
     }
     call_end(p, d, rc, &error);
 }
