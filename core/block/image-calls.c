@@ -139,14 +139,21 @@ int32_t image_forget(struct block_node *node)
 }
 
 int32_t image_set_backing(struct block_node *node, const char *backing,
-                          const char *format, struct tn_error *error)
+                          const char *format, const char *id,
+                          struct tn_error *error)
 {
+    struct tn_base base = {.size = sizeof base,
+                           .name = backing,
+                           .format = format,
+                           .id = id && *id ? id : NULL};
     int32_t rc;
 
-    if (!node->fmt.set_backing)
+    if (!node->fmt.set_backing && !node->fmt.set_base)
         return unsupported(node, "cannot change its backing file", error);
     rc = begin(node);
-    if (!rc)
+    if (!rc && node->fmt.set_base)
+        rc = end(node, node->fmt.set_base(node->host.self, &base, error));
+    else if (!rc)
         rc = end(node, node->fmt.set_backing(node->host.self, backing, format,
                                              error));
     return rc;

@@ -47,7 +47,8 @@ struct node_flush {
     guint rounds;
 };
 
-#define NODE_MAX_FILES 250
+/* A split image of 2 GiB a file may have 8 TiB. */
+#define NODE_MAX_FILES 4096
 
 /* Were clusters given their place ahead of their data? Asked once. */
 enum node_ahead { NODE_AHEAD_UNKNOWN, NODE_AHEAD_NO, NODE_AHEAD_YES };
