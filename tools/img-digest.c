@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Digests (FIPS 180-4) for `tenon-img verify`. */
+/* Digests (FIPS 180-4) for `tenon-img verify`: libgcrypt's, which is loaded when
+ * it is asked for, else GLib's. */
 #include "config.h"
 
 #include "tools/img-digest.h"
@@ -8,6 +9,9 @@
 
 #ifdef HAVE_GCRYPT
 #include <gcrypt.h>
+
+#include "core/util/library.h"
+#include "tools/tenon-img.h"
 #endif
 
 struct algorithm {
@@ -50,21 +54,57 @@ static const struct algorithm *find(const char *name)
 
 #ifdef HAVE_GCRYPT
 
+#define LIBRARY "libgcrypt.so.20"
+#define FUNCTIONS(X) \
+    X(check_version) \
+    X(control) \
+    X(md_close) \
+    X(md_get_algo_dlen) \
+    X(md_open) \
+    X(md_read) \
+    X(md_reset) \
+    X(md_write)
+
+/* The library's functions under their names without gcry_. */
+static struct {
+#define X(name) __typeof__(&gcry_##name) name;
+    FUNCTIONS(X)
+#undef X
+} lib;
+
+static gboolean load_library(void)
+{
+    static const struct tn_library_function functions[] = {
+#define X(name) {"gcry_" #name, (void **)(void *)&lib.name},
+        FUNCTIONS(X)
+#undef X
+    };
+    static gboolean loaded;
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+
+    if (loaded)
+        return TRUE;
+    if (tn_library_load(LIBRARY, functions, G_N_ELEMENTS(functions), &error)) {
+        img_fail("%s", tn_error_text(&error, 0));
+        return FALSE;
+    }
+    lib.check_version(NULL);
+    lib.control(GCRYCTL_DISABLE_SECMEM, 0);
+    lib.control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+    loaded = TRUE;
+    return TRUE;
+}
+
 struct img_digest *img_digest_new(const char *algorithm)
 {
     const struct algorithm *a = find(algorithm);
     struct img_digest *digest;
 
-    if (!a)
+    if (!a || !load_library())
         return NULL;
-    if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
-        gcry_check_version(NULL);
-        gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
-        gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-    }
     digest = g_new0(struct img_digest, 1);
     digest->algorithm = a;
-    if (gcry_md_open(&digest->gcrypt, a->gcrypt, 0)) {
+    if (lib.md_open(&digest->gcrypt, a->gcrypt, 0)) {
         g_free(digest);
         return NULL;
     }
@@ -73,23 +113,23 @@ struct img_digest *img_digest_new(const char *algorithm)
 
 void img_digest_add(struct img_digest *digest, const void *data, gsize bytes)
 {
-    gcry_md_write(digest->gcrypt, data, bytes);
+    lib.md_write(digest->gcrypt, data, bytes);
 }
 
 void img_digest_end(struct img_digest *digest, char hex[IMG_DIGEST_HEX])
 {
-    const uint8_t *value = gcry_md_read(digest->gcrypt, 0);
-    guint n = gcry_md_get_algo_dlen(digest->algorithm->gcrypt);
+    const uint8_t *value = lib.md_read(digest->gcrypt, 0);
+    guint n = lib.md_get_algo_dlen(digest->algorithm->gcrypt);
 
     for (guint i = 0; i < n; i++)
         g_snprintf(hex + 2 * i, 3, "%02x", value[i]);
-    gcry_md_reset(digest->gcrypt);
+    lib.md_reset(digest->gcrypt);
 }
 
 void img_digest_free(struct img_digest *digest)
 {
     if (digest)
-        gcry_md_close(digest->gcrypt);
+        lib.md_close(digest->gcrypt);
     g_free(digest);
 }
 

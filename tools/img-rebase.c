@@ -151,7 +151,8 @@ static int open_new(struct rebase *r)
                                          : node_relative(r->top, backing);
     struct img_open open = {.name = path,
                             .format = backing_format,
-                            .cache = img.source_cache};
+                            .cache = img.source_cache,
+                            .no_backing = unsafe};
 
     r->new = img_open(&open);
     if (!r->new)
@@ -181,7 +182,8 @@ static int rebase(struct rebase *r)
                             g_strerror(-rc));
     }
     rc = image_set_backing(r->top, *backing ? backing : NULL,
-                           *backing ? format : NULL, &error);
+                           *backing ? format : NULL,
+                           r->new ? r->new->info.content_id : NULL, &error);
     if (rc)
         return img_fail("Could not change the backing file to '%s': %s",
                         backing, tn_error_text(&error, rc));
@@ -210,7 +212,8 @@ static int run(int argc, char **argv)
     if (!r.top)
         return 1;
     r.old = r.top->backing;
-    if (*backing && !unsafe)
+    /* Unsafe: only for what says which content it is. */
+    if (*backing && (!unsafe || r.top->fmt.set_base))
         status = open_new(&r);
     if (!status && *backing && !backing_format) {
         img_warn("Specifying a backing file without its format (-F) is "

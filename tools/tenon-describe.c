@@ -55,7 +55,9 @@ static void print_component(const struct tn_component_entry *entry)
            plugin->licence, entry->plugin->path);
     if (info->bus[0])
         printf("Plugs into a bus of kind %s.\n", info->bus);
-    if (info->provides[0])
+    if (info->kind == TN_KIND_PROTOCOL && info->provides[0])
+        printf("Serves names of the schemes %s.\n", info->provides);
+    if (info->kind == TN_KIND_DEVICE && info->provides[0])
         printf("Provides buses of kind %s%s.\n", info->provides,
                info->flags & TN_COMPONENT_MULTI_SLOT
                    ? ", each for several devices"

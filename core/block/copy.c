@@ -10,11 +10,8 @@
 #include "core/block/copy.h"
 
 #include <errno.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #define CHUNK (1u << 20)
 #define MEMORY (12u << 20) /* of the slots' buffers */
@@ -22,7 +19,7 @@
 #define EXTENT_STEP (1ull << 30)
 #define ZERO_STEP (64u << 20)
 #define SALVAGE_STEP 4096u
-#define OFFLOAD_STEP (256ull << 20)
+#define HOLE (64u << 10) /* what is worth leaving out inside of a cluster */
 #define RATE_SLICES 20 /* a second */
 
 enum slot_state { FREE, READING, READ, WRITING };
@@ -421,63 +418,6 @@ static void run(struct copy *c)
         block_context_wait(c->job->source->context);
 }
 
-/* ---- the file system copies ---- */
-
-static gboolean has_offload(const struct image_copy *job)
-{
-    struct block_node *from = job->source, *to = job->target;
-
-    return from->pass && to->pass && !job->salvage && !job->stored_only &&
-           !job->rate && node_file(from, 0)->info.fd >= 0 &&
-           node_file(to, 0)->info.fd >= 0;
-}
-
-/* Share the blocks of two raw images. */
-static gboolean share_blocks(const struct image_copy *job)
-{
-    struct block_file *from = node_file(job->source, 0);
-    struct block_file *to = node_file(job->target, 0);
-    struct file_clone_range range = {
-        .src_fd = from->info.fd,
-        .src_offset = job->source_offset,
-        .src_length = MIN(job->bytes, from->length - job->source_offset),
-        .dest_offset = job->target_offset,
-    };
-
-    if (!job->sparse || from->length < job->source_offset)
-        return FALSE;
-    if (ioctl(to->info.fd, FICLONERANGE, &range))
-        return FALSE;
-    to->length = MAX(to->length, job->target_offset + range.src_length);
-    to->written = TRUE;
-    return TRUE;
-}
-
-/* -EOPNOTSUPP: copy by hand from *DONE on. */
-static int32_t offload(const struct image_copy *job, uint64_t *done)
-{
-    struct block_file *from = node_file(job->source, 0);
-    struct block_file *to = node_file(job->target, 0);
-    uint64_t end = MIN(job->bytes, from->length - job->source_offset);
-
-    while (*done < end) {
-        loff_t in = (loff_t)(job->source_offset + *done);
-        loff_t out = (loff_t)(job->target_offset + *done);
-        ssize_t n = copy_file_range(from->info.fd, &in, to->info.fd, &out,
-                                    MIN(end - *done, OFFLOAD_STEP), 0);
-
-        if (n <= 0)
-            return -EOPNOTSUPP;
-        *done += (uint64_t)n;
-        to->length = MAX(to->length, job->target_offset + *done);
-        to->written = TRUE;
-        if (job->progress)
-            job->progress(job->opaque, *done);
-    }
-    *done = job->bytes;
-    return 0;
-}
-
 /* ---- begin and end ---- */
 
 static void choose_sizes(struct copy *c)
@@ -492,12 +432,13 @@ static void choose_sizes(struct copy *c)
                         : MIN(MAX(to->cluster_bytes, 512u), CHUNK);
 
     c->unit = unit;
-    c->scan = MAX(unit, job->sparse / 512 * 512);
-    c->scan = MIN(c->scan, CHUNK);
-    if (job->compress || !job->target->pass)
-        c->scan = MAX(c->scan / unit * unit, unit);
-    else
+    c->scan = MIN(job->sparse / 512 * 512, CHUNK);
+    if (job->target->pass)
         c->scan = MAX(c->scan, 4096);
+    else if (job->compress || !job->target_is_zero)
+        c->scan = MAX(c->scan / unit * unit, unit);
+    else /* new space reads as zeroes: the rest of a cluster is left out */
+        c->scan = MAX(c->scan / unit * unit, MIN(unit, HOLE));
     c->chunk = MAX(MAX(CHUNK, unit), job->source->pass ? 0 : from_unit);
     c->n_slots = (guint)MAX(MEMORY / c->chunk, 4);
     if (job->parallel)
@@ -538,10 +479,10 @@ int32_t image_copy(struct image_copy *job, struct tn_error *error)
     struct copy c = {.job = job, .started = g_get_monotonic_time()};
     int32_t rc = 0;
 
-    if (job->bytes == 0 || (has_offload(job) && share_blocks(job)))
+    if (job->bytes == 0 || (copy_can_offload(job) && copy_share_blocks(job)))
         return 0;
-    if (job->offload && has_offload(job) &&
-        offload(job, &c.cursor) == 0)
+    if (job->offload && copy_can_offload(job) &&
+        copy_offload(job, &c.cursor) == 0)
         return 0;
     c.done = c.cursor;
     choose_sizes(&c);

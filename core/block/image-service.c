@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/block/node.h"
 #include "core/block/policy.h"
@@ -193,6 +194,24 @@ static int32_t set_length(struct tn_host *host, uint32_t file, uint64_t bytes,
     return block_file_resize(f, bytes, error);
 }
 
+/* In create(), or in a call that has the image to itself: resize(). */
+static gboolean may_create(const struct block_node *node)
+{
+    return node->creating || (node->opened && node->may_block &&
+                              node->flags & TN_IMAGE_WRITABLE);
+}
+
+/* An image of many files may need more than a process is given at first. */
+static gboolean allow_more_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+        return FALSE;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 static int32_t add_file(struct tn_host *host, const char *name, uint32_t flags,
                         struct tn_error *error)
 {
@@ -202,8 +221,11 @@ static int32_t add_file(struct tn_host *host, const char *name, uint32_t flags,
     struct block_file *file;
     int32_t rc;
 
-    if ((!node->opening && !node->creating) || node->files->len >= NODE_MAX_FILES)
+    if (!node->opening && !may_create(node))
         return -EPERM;
+    if (node->files->len >= NODE_MAX_FILES)
+        return tn_error_set(error, -EMFILE, "more than %u files",
+                            NODE_MAX_FILES);
     protocol = node_protocol(node->registry, name, error);
     if (!protocol)
         return -ENOENT;
@@ -213,6 +235,9 @@ static int32_t add_file(struct tn_host *host, const char *name, uint32_t flags,
         return rc;
     rc = block_file_open(node->context, protocol, NULL, path,
                          flags & node->flags, &file, error);
+    if (rc == -EMFILE && allow_more_files())
+        rc = block_file_open(node->context, protocol, NULL, path,
+                             flags & node->flags, &file, error);
     if (rc)
         return rc;
     g_ptr_array_add(node->files, file);
@@ -227,7 +252,7 @@ static int32_t create_file(struct tn_host *host, const char *name,
     g_autofree char *path = NULL;
     int32_t rc;
 
-    if (!node->creating)
+    if (!may_create(node))
         return -EPERM;
     protocol = node_protocol(node->registry, name, error);
     if (!protocol)

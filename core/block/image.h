@@ -21,6 +21,8 @@ int32_t image_zero(struct block_node *node, uint64_t offset, uint64_t bytes,
 int32_t image_discard(struct block_node *node, uint64_t offset,
                       uint64_t bytes);
 int32_t image_flush(struct block_node *node);
+/* A call that restarts said -EAGAIN: until it is worth trying again. */
+void image_wait(struct block_node *node);
 
 /* ---- where the content is ---- */
 
@@ -65,8 +67,10 @@ int32_t image_check(struct block_node *node, struct tn_check *check,
 /* PREALLOCATE: TN_PREALLOCATE_*, of what is added. */
 int32_t image_resize(struct block_node *node, uint64_t bytes,
                      uint32_t preallocate, struct tn_error *error);
+/* ID: the new one's content_id; formats with chains of ids need it. */
 int32_t image_set_backing(struct block_node *node, const char *backing,
-                          const char *format, struct tn_error *error);
+                          const char *format, const char *id,
+                          struct tn_error *error);
 /* -ENOENT beyond the last one. */
 int32_t image_snapshot_info(struct block_node *node, uint32_t index,
                             struct tn_image_snapshot *snapshot);

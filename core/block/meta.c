@@ -12,7 +12,7 @@
 
 static guint64 key_of(const struct meta *meta, uint32_t file, uint64_t offset)
 {
-    return (guint64)file << 56 | offset / meta->unit;
+    return (guint64)file << META_KEY_BITS | offset / meta->unit;
 }
 
 static void block_free(gpointer data)
@@ -148,7 +148,9 @@ int32_t meta_get(struct block_node *node, uint32_t file, uint64_t offset,
     struct meta_block *block = g_hash_table_lookup(meta->blocks, &key);
     int32_t rc = 0;
 
-    if (!node_file(node, file) || offset > (uint64_t)INT64_MAX - meta->unit)
+    if (!node_file(node, file) ||
+        offset > (uint64_t)INT64_MAX - meta->unit ||
+        offset / meta->unit >> META_KEY_BITS)
         return -EIO;
     if (!block) {
         trim(meta);

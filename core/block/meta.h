@@ -18,6 +18,9 @@
 struct block_node;
 struct meta_block;
 
+/* Of a block's key, for its place in the file; the rest says which file. */
+#define META_KEY_BITS 51
+
 struct meta_dep {
     struct meta_block *block;
     uint64_t version;

@@ -47,7 +47,8 @@ struct node_flush {
     guint rounds;
 };
 
-#define NODE_MAX_FILES 250
+/* A split image of 2 GiB a file may have 8 TiB. */
+#define NODE_MAX_FILES 4096
 
 /* Were clusters given their place ahead of their data? Asked once. */
 enum node_ahead { NODE_AHEAD_UNKNOWN, NODE_AHEAD_NO, NODE_AHEAD_YES };
@@ -218,8 +219,8 @@ void op_transfer(struct block_op *op, uint32_t aio_op,
  * looked at any more after the call if it is encrypted. */
 void node_submit_data(struct block_node *node, struct file_io *io,
                       uint64_t guest, gboolean is_encrypted);
-/* A compressed extent's bytes from OFFSET on. */
-void op_decode(struct block_op *op, const struct tn_extent *extent,
-               uint64_t offset, uint64_t bytes);
+/* op-decode.c: the first of N extents, which is compressed, and more of them if
+ * that is cheaper. Returns how many. */
+guint op_decode(struct block_op *op, const struct tn_extent *extents, guint n);
 
 #endif

@@ -54,21 +54,23 @@ static void read_backing(struct block_op *op, uint64_t offset, uint64_t bytes)
     block_op_start(&below->op);
 }
 
-static void read_extent(struct block_op *op, const struct tn_extent *e)
+/* The first of N extents at least. Returns how many. */
+static guint read_extents(struct block_op *op, const struct tn_extent *e,
+                          guint n)
 {
     switch (e->kind) {
     case TN_EXTENT_DATA:
         op_transfer(op, AIO_READ, e);
         break;
     case TN_EXTENT_COMPRESSED:
-        op_decode(op, e, e->offset, e->bytes);
-        break;
+        return op_decode(op, e, n);
     case TN_EXTENT_UNALLOCATED:
         read_backing(op, e->offset, e->bytes);
         break;
     default:
         iov_zero(op->iov, op->n_iov, e->offset - op->offset, e->bytes);
     }
+    return 1;
 }
 
 static void resume(struct parked *parked)
@@ -94,10 +96,10 @@ void op_read(struct block_op *op)
             block_op_put(op, n);
             return;
         }
-        for (int32_t i = 0; i < n; i++) {
+        for (int32_t i = 0; i < n; i++)
             op->cursor += extents[i].bytes;
-            read_extent(op, &extents[i]);
-        }
+        for (guint i = 0; i < (guint)n;)
+            i += read_extents(op, &extents[i], (guint)n - i);
     }
     block_op_put(op, 0);
 }

@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #include "core/block/values.h"
-
-#define FORMAT "overlay"
+#include "core/config/machine-desc.h"
 
 static const char *temporary_directory(void)
 {
@@ -26,14 +25,15 @@ static int32_t find_format(struct block_overlay *overlay,
                            struct tn_registry *registry,
                            struct tn_error *error)
 {
-    overlay->format = tn_registry_find(registry, TN_KIND_FORMAT, FORMAT);
+    overlay->format =
+        tn_registry_find(registry, TN_KIND_FORMAT, TN_OVERLAY_FORMAT);
     if (!overlay->format) {
         g_autofree char *hint =
-            tn_registry_hint(registry, TN_KIND_FORMAT, FORMAT);
+            tn_registry_hint(registry, TN_KIND_FORMAT, TN_OVERLAY_FORMAT);
 
         return tn_error_set(error, -ENOENT,
-                            "snapshot = yes needs the format '%s'%s", FORMAT,
-                            hint);
+                            "snapshot = yes needs the format '%s'%s",
+                            TN_OVERLAY_FORMAT, hint);
     }
     return 0;
 }

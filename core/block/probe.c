@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asks every installed format. See block-plugin.h, probe().
+ * Asks the installed formats. See block-plugin.h, probe().
  */
 #include "core/block/probe.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define HEADER_BYTES 4096u
 
@@ -26,6 +27,41 @@ static uint32_t ask(const struct block_file *file,
     return sure;
 }
 
+/* Is "OFFSET:HEX" in the header? */
+static gboolean is_there(const char *pattern, const uint8_t *header,
+                         uint32_t bytes)
+{
+    char *hex;
+    guint64 at = g_ascii_strtoull(pattern, &hex, 10);
+    gsize n = *hex == ':' ? strlen(hex + 1) / 2 : 0;
+
+    if (n == 0 || at > bytes || n > bytes - at)
+        return FALSE;
+    for (gsize i = 0; i < n; i++)
+        if (g_ascii_xdigit_value(hex[1 + 2 * i]) * 16 +
+                g_ascii_xdigit_value(hex[2 + 2 * i]) !=
+            header[at + i])
+            return FALSE;
+    return TRUE;
+}
+
+/* Can the file have this format, as far as the format's note says? */
+static gboolean may_be(const struct tn_component_entry *entry,
+                       const uint8_t *header, uint32_t bytes)
+{
+    g_auto(GStrv) patterns = NULL;
+
+    if (entry->info.kind != TN_KIND_FORMAT)
+        return FALSE;
+    if (!entry->info.provides[0])
+        return TRUE;
+    patterns = g_strsplit(entry->info.provides, ",", -1);
+    for (guint i = 0; patterns[i]; i++)
+        if (is_there(patterns[i], header, bytes))
+            return TRUE;
+    return FALSE;
+}
+
 int32_t probe_format(struct tn_registry *registry, struct block_file *file,
                      struct tn_component_entry **format,
                      struct tn_error *error)
@@ -43,7 +79,7 @@ int32_t probe_format(struct tn_registry *registry, struct block_file *file,
         struct tn_component_entry *entry = g_ptr_array_index(all, i);
         uint32_t sure;
 
-        if (entry->info.kind != TN_KIND_FORMAT)
+        if (!may_be(entry, header, bytes))
             continue;
         sure = ask(file, entry, header, bytes);
         if (sure > best) {

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/block/spec-table.h"
 #include "core/block/values.h"
-#include "core/util/json-library.h"
 
 #define MAX_NESTING 64
 #define MAX_NAME (64u << 10)
@@ -47,152 +47,6 @@ gboolean image_spec_next(const char **list, char **key, char **value)
     if (**list == ',')
         ++*list;
     return TRUE;
-}
-
-/* ---- the flat table ---- */
-
-static GHashTable *table_new(void)
-{
-    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-}
-
-#ifdef HAVE_JSON_GLIB
-static int32_t flatten(const struct tn_json_library *glib, GHashTable *table,
-                       const char *prefix, JsonNode *node, guint depth,
-                       struct tn_error *error);
-
-static int32_t flatten_member(const struct tn_json_library *glib,
-                              GHashTable *table, const char *prefix,
-                              const char *name, JsonNode *node, guint depth,
-                              struct tn_error *error)
-{
-    g_autofree char *key = *prefix ? g_strdup_printf("%s.%s", prefix, name)
-                                   : g_strdup(name);
-
-    return flatten(glib, table, key, node, depth + 1, error);
-}
-
-static char *scalar_text(const struct tn_json_library *glib, JsonNode *node)
-{
-    GType type = glib->json_node_get_value_type(node);
-
-    if (type == G_TYPE_STRING)
-        return g_strdup(glib->json_node_get_string(node));
-    if (type == G_TYPE_BOOLEAN)
-        return g_strdup(glib->json_node_get_boolean(node) ? "on" : "off");
-    if (type == G_TYPE_INT64)
-        return g_strdup_printf("%" G_GINT64_FORMAT,
-                               glib->json_node_get_int(node));
-    return NULL;
-}
-
-static int32_t flatten(const struct tn_json_library *glib, GHashTable *table,
-                       const char *prefix, JsonNode *node, guint depth,
-                       struct tn_error *error)
-{
-    JsonNodeType type = glib->json_node_get_node_type(node);
-    int32_t rc = 0;
-    char *text;
-
-    if (depth > MAX_NESTING)
-        return tn_error_set(error, -ELOOP, "nested too deeply");
-    if (type == JSON_NODE_OBJECT) {
-        JsonObject *object = glib->json_node_get_object(node);
-        g_autoptr(GList) names = glib->json_object_get_members(object);
-
-        for (GList *l = names; l && !rc; l = l->next)
-            rc = flatten_member(glib, table, prefix, l->data,
-                                glib->json_object_get_member(object, l->data),
-                                depth, error);
-        return rc;
-    }
-    if (type == JSON_NODE_ARRAY) {
-        JsonArray *array = glib->json_node_get_array(node);
-
-        for (guint i = 0; i < glib->json_array_get_length(array) && !rc; i++) {
-            g_autofree char *index = g_strdup_printf("%u", i);
-
-            rc = flatten_member(glib, table, prefix, index,
-                                glib->json_array_get_element(array, i), depth,
-                                error);
-        }
-        return rc;
-    }
-    text = type == JSON_NODE_NULL ? g_strdup("") : scalar_text(glib, node);
-    if (!text)
-        return tn_error_set(error, -EINVAL, "'%s' has a value of a kind that "
-                            "no option takes", prefix);
-    g_hash_table_replace(table, g_strdup(prefix), text);
-    return 0;
-}
-
-static int32_t read_json(GHashTable *table, const char *text,
-                         struct tn_error *error)
-{
-    const struct tn_json_library *glib = tn_json_library(error);
-    g_autoptr(GError) problem = NULL;
-    JsonParser *parser;
-    JsonNode *root;
-    int32_t rc;
-
-    if (!glib)
-        return -ELIBACC;
-    parser = glib->json_parser_new();
-    if (!glib->json_parser_load_from_data(parser, text, -1, &problem))
-        rc = tn_error_set(error, -EINVAL,
-                          "Could not parse the JSON options: %s",
-                          problem->message);
-    else if (!(root = glib->json_parser_get_root(parser)) ||
-             glib->json_node_get_node_type(root) != JSON_NODE_OBJECT)
-        rc = tn_error_set(error, -EINVAL, "Invalid JSON object given");
-    else
-        rc = flatten(glib, table, "", root, 0, error);
-    glib->g_object_unref(parser);
-    return rc;
-}
-#else
-static int32_t read_json(GHashTable *table, const char *text,
-                         struct tn_error *error)
-{
-    (void)table;
-    (void)text;
-    return tn_error_set(error, -ENOTSUP,
-                        "this program was built without json-glib, which "
-                        "names that begin with json: need");
-}
-#endif
-
-/* Take KEY out of the table; NULL: it is not there. */
-static char *take(GHashTable *table, const char *prefix, const char *name)
-{
-    g_autofree char *key = g_strconcat(prefix, name, NULL);
-    gpointer found_key, value;
-
-    if (!g_hash_table_steal_extended(table, key, &found_key, &value))
-        return NULL;
-    g_free(found_key);
-    return value;
-}
-
-static gboolean take_flag(GHashTable *table, const char *prefix,
-                          const char *name)
-{
-    g_autofree char *text = take(table, prefix, name);
-    gboolean value = FALSE;
-
-    return text && tn_parse_bool(text, &value) == 0 && value;
-}
-
-static gboolean has_keys(GHashTable *table, const char *prefix)
-{
-    GHashTableIter iter;
-    gpointer key;
-
-    g_hash_table_iter_init(&iter, table);
-    while (g_hash_table_iter_next(&iter, &key, NULL))
-        if (g_str_has_prefix(key, prefix))
-            return TRUE;
-    return FALSE;
 }
 
 /* ---- names ---- */
@@ -247,24 +101,24 @@ static char *old_nbd_uri(const char *name, struct tn_error *error)
 static char *protocol_name(GHashTable *table, const char *prefix,
                            const char *driver, struct tn_error *error)
 {
-    g_autofree char *filename = take(table, prefix, "filename");
-    g_autofree char *uri = take(table, prefix, "uri");
-    g_autofree char *url = take(table, prefix, "url");
+    g_autofree char *filename = spec_table_take(table, prefix, "filename");
+    g_autofree char *uri = spec_table_take(table, prefix, "uri");
+    g_autofree char *url = spec_table_take(table, prefix, "url");
     const char *any = filename ? filename : uri ? uri : url;
 
     if (!strcmp(driver, "nbd") && !any) {
-        g_autofree char *host = take(table, prefix, "server.host");
-        g_autofree char *port = take(table, prefix, "server.port");
-        g_autofree char *path = take(table, prefix, "server.path");
-        g_autofree char *export = take(table, prefix, "export");
+        g_autofree char *host = spec_table_take(table, prefix, "server.host");
+        g_autofree char *port = spec_table_take(table, prefix, "server.port");
+        g_autofree char *path = spec_table_take(table, prefix, "server.path");
+        g_autofree char *export = spec_table_take(table, prefix, "export");
 
-        g_free(take(table, prefix, "server.type"));
+        g_free(spec_table_take(table, prefix, "server.type"));
         if (!host)
-            host = take(table, prefix, "host");
+            host = spec_table_take(table, prefix, "host");
         if (!port)
-            port = take(table, prefix, "port");
+            port = spec_table_take(table, prefix, "port");
         if (!path)
-            path = take(table, prefix, "path");
+            path = spec_table_take(table, prefix, "path");
         if (host || path)
             return nbd_uri(host, port ? port : "10809", path, export);
     }
@@ -338,7 +192,7 @@ static void drop_known(GHashTable *table, const char *prefix)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
-        g_free(take(table, prefix, known[i]));
+        g_free(spec_table_take(table, prefix, known[i]));
 }
 
 static int32_t set_protocol(struct image_spec *spec,
@@ -375,7 +229,7 @@ static int32_t build_backing(struct image_spec *spec,
                              struct tn_error *error)
 {
     g_autofree char *inner = g_strconcat(prefix, "backing.", NULL);
-    g_autofree char *name = take(table, prefix, "backing");
+    g_autofree char *name = spec_table_take(table, prefix, "backing");
 
     if (name && *name)
         return tn_error_set(error, -ENOTSUP,
@@ -383,7 +237,7 @@ static int32_t build_backing(struct image_spec *spec,
                             "there are none here: say backing.driver and "
                             "backing.file.filename", name);
     spec->no_backing = name != NULL;
-    if (name || !has_keys(table, inner))
+    if (name || !spec_table_has(table, inner))
         return 0;
     spec->backing = g_new0(struct image_spec, 1);
     spec->backing->text = g_strdup(spec->text);
@@ -395,15 +249,15 @@ static int32_t build_file(struct image_spec *spec,
                           const char *prefix, struct tn_error *error)
 {
     g_autofree char *inner = g_strconcat(prefix, "file.", NULL);
-    g_autofree char *node = take(table, prefix, "file");
+    g_autofree char *node = spec_table_take(table, prefix, "file");
     g_autofree char *driver = NULL;
 
     if (node)
         return tn_error_set(error, -ENOTSUP,
                             "file: '%s' would be the name of a node, and "
                             "there are none here: say file.filename", node);
-    if (!has_keys(table, inner)) {
-        g_autofree char *filename = take(table, prefix, "filename");
+    if (!spec_table_has(table, inner)) {
+        g_autofree char *filename = spec_table_take(table, prefix, "filename");
 
         if (!filename)
             return tn_error_set(error, -EINVAL,
@@ -416,7 +270,7 @@ static int32_t build_file(struct image_spec *spec,
             spec->name = g_strdup(filename);
         return spec->name ? 0 : -EINVAL;
     }
-    driver = take(table, inner, "driver");
+    driver = spec_table_take(table, inner, "driver");
     if (driver && tn_registry_find(registry, TN_KIND_FORMAT, driver) &&
         !tn_registry_find(registry, TN_KIND_PROTOCOL, protocol_id(driver)))
         return tn_error_set(error, -ENOTSUP,
@@ -429,18 +283,18 @@ static int32_t build_file(struct image_spec *spec,
 static void take_flags(struct image_spec *spec, GHashTable *table,
                        const char *prefix)
 {
-    spec->read_only |= take_flag(table, prefix, "read-only");
-    spec->shared |= take_flag(table, prefix, "force-share");
-    spec->direct |= take_flag(table, prefix, "cache.direct");
-    spec->no_flush |= take_flag(table, prefix, "cache.no-flush");
-    g_free(take(table, prefix, "cache.writeback"));
+    spec->read_only |= spec_table_take_flag(table, prefix, "read-only");
+    spec->shared |= spec_table_take_flag(table, prefix, "force-share");
+    spec->direct |= spec_table_take_flag(table, prefix, "cache.direct");
+    spec->no_flush |= spec_table_take_flag(table, prefix, "cache.no-flush");
+    g_free(spec_table_take(table, prefix, "cache.writeback"));
 }
 
 static int32_t build(struct image_spec *spec, struct tn_registry *registry,
                      GHashTable *table, const char *prefix, guint depth,
                      struct tn_error *error)
 {
-    g_autofree char *driver = take(table, prefix, "driver");
+    g_autofree char *driver = spec_table_take(table, prefix, "driver");
     g_autofree char *file = g_strconcat(prefix, "file.", NULL);
     int32_t rc;
 
@@ -498,7 +352,7 @@ struct image_spec *image_spec_from_options(struct tn_registry *registry,
                                            const char *options,
                                            struct tn_error *error)
 {
-    g_autoptr(GHashTable) table = table_new();
+    g_autoptr(GHashTable) table = spec_table_new();
     const char *rest = options;
     char *key, *value;
 
@@ -524,9 +378,9 @@ struct image_spec *image_spec_new(struct tn_registry *registry,
         return NULL;
     }
     if (g_str_has_prefix(name, "json:")) {
-        g_autoptr(GHashTable) table = table_new();
+        g_autoptr(GHashTable) table = spec_table_new();
 
-        if (read_json(table, name + strlen("json:"), error))
+        if (spec_table_read_json(table, name + strlen("json:"), error))
             return NULL;
         return from_table(registry, table, name, error);
     }

@@ -328,6 +328,11 @@ static const struct mistake mistakes[] = {
      NULL,
      "vm.conf:5: [disk d] no image format 'qcow' is installed; did you "
      "mean 'qcow2'?\n"},
+    {"snapshot without the plugin for it",
+     MACHINE "[disk d]\n"
+             "image = x\n"
+             "snapshot = yes\n",
+     NULL, "vm.conf:5: [disk d] no image format 'overlay' is installed\n"},
     {"value of the format",
      MACHINE "[disk d]\n"
              "image = x\n"

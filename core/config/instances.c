@@ -169,6 +169,17 @@ static void layer(struct job *job, const char *name, uint32_t kind,
     job->sets[job->n_sets++] = set;
 }
 
+/* `snapshot = yes` is a format's work, of which nobody writes the name. */
+static void need_overlay(struct job *job)
+{
+    struct tn_key *key = set_key(job->section, "snapshot");
+    gboolean yes = FALSE;
+
+    if (key && tn_parse_bool(key->value, &yes) == 0 && yes)
+        (void)tn_resolve_component(job->resolver, job->section, key,
+                                   TN_KIND_FORMAT, TN_OVERLAY_FORMAT);
+}
+
 /* The block engine's keys come before the device's. */
 static void make_block(struct job *job, struct tn_block_desc **result)
 {
@@ -186,6 +197,7 @@ static void make_block(struct job *job, struct tn_block_desc **result)
           &block->format_values);
     layer(job, "protocol", TN_KIND_PROTOCOL, "protocol.", &block->protocol,
           &block->protocol_values);
+    need_overlay(job);
     g_ptr_array_add(job->resolver->desc->blocks, block);
     *result = block;
 }

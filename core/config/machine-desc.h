@@ -135,6 +135,9 @@ struct tn_block_desc *tn_machine_desc_block(const struct tn_machine_desc *desc,
 
 void tn_machine_desc_free(struct tn_machine_desc *desc);
 
+/* The format that [disk] snapshot = yes needs. */
+#define TN_OVERLAY_FORMAT "overlay"
+
 /* The block engine's properties of a [disk]: image, format, ... */
 extern const struct tn_property tn_block_schema[];
 extern const guint tn_block_schema_rows;

@@ -141,7 +141,9 @@ struct tn_component_info {
     uint32_t reserved;
     char id[48];        /* name in machine files */
     char bus[32];       /* bus kind it plugs into: "virtio", "pci", "" none */
-    char provides[64];  /* bus kinds it provides, separated by commas */
+    char provides[64];  /* bus kinds it provides, separated by commas; of a
+                           protocol its schemes, of a format its patterns
+                           (block-plugin.h) */
     char summary[160];
 };
 

@@ -256,8 +256,9 @@ struct tn_image {
      * free for other use. */
     void (*drop)(struct tn_host *host, uint32_t file, uint64_t offset,
                  uint64_t bytes);
-    /* [engine, in create() only, may block] Make another file of the image,
-     * NAME being relative to the image, and open it. As add_file(). */
+    /* [engine, in create() and resize() only, may block] Make another file of
+     * the image, NAME being relative to the image, and open it. As
+     * add_file(). */
     int32_t (*create_file)(struct tn_host *host, const char *name,
                            uint64_t bytes, struct tn_error *error);
     /* [engine, may block] Have the space from OFFSET on, which is beyond what
@@ -485,6 +486,15 @@ struct tn_create {
     const char *backing_id;     /* its tn_image_info.content_id; NULL none */
 };
 
+/* Another image below. */
+struct tn_base {
+    uint32_t size;
+    uint32_t reserved;
+    const char *name;   /* as it shall stand in the image; NULL none */
+    const char *format; /* NULL: not known */
+    const char *id;     /* its tn_image_info.content_id; NULL: not known */
+};
+
 /* New values of properties with TN_PROP_AMEND, as texts. */
 struct tn_amend {
     uint32_t size;
@@ -502,7 +512,12 @@ struct tn_format {
 
     /* [any] How sure it is that HEADER, the first BYTES (at most 4096) of a
      * file of LENGTH bytes, is its format: 0 no .. 100 certain. Raw says 1.
-     * Called without an instance. */
+     * Called without an instance.
+     *
+     * The component's tn_component_info.provides may have patterns, separated
+     * by commas: OFFSET:HEX, the bytes HEX (digits) are at OFFSET (decimal) of
+     * HEADER. If none of them is there the format is not asked, nor its plugin
+     * loaded. "": it is always asked; "none": never. */
     uint32_t (*probe)(const uint8_t *header, uint32_t bytes, uint64_t length);
 
     /* [engine, may block] FLAGS: TN_IMAGE_*. Fills INFO (zeroed before). */
@@ -603,6 +618,11 @@ struct tn_format {
      * data (preallocated metadata): if clearly fewer have space on the disk,
      * a tool that reports where data is asks the file for holes, too. */
     int32_t (*used)(void *self, uint64_t enough, uint64_t *clusters);
+    /* What set_backing() does, for formats that need the base's content id
+     * too; there is one or the other. After a loss of power the image is based
+     * on the old one or on the new one. */
+    int32_t (*set_base)(void *self, const struct tn_base *base,
+                        struct tn_error *error);
 };
 
 #ifdef __cplusplus

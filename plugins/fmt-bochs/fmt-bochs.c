@@ -274,6 +274,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(bochs_component, 0) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, bochs_component),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 0), .id = "bochs",
+             .provides = "0:426f636873205669727475616c20484420496d616765",
              .summary = "Growing disks of the Bochs emulator"},
 };
 

@@ -195,6 +195,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(cloop_component, 0) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, cloop_component),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 0), .id = "cloop",
+             .provides = "0:23212f62696e2f73680a2356322e3020466f726d61740a",
              .summary = "Compressed loop images, version 2"},
 };
 

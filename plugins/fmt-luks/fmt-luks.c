@@ -454,6 +454,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(luks_component, 14) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, luks_component),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 14), .id = "luks",
+             .provides = "0:4c554b53babe",
              .summary = "LUKS: an encrypted disk"},
     .properties =
         {

@@ -100,6 +100,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(overlay_info, 1) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, overlay_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 1), .id = "overlay",
+             .provides = "none",
              .summary = "Writes of a disk with snapshot = yes, forgotten at "
                         "the end"},
     .properties =

@@ -60,6 +60,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(parallels_info, 1) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, parallels_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 1), .id = "parallels",
+             .provides = "0:576974686f757446726565,0:576974686f754672655370",
              .summary = "Parallels expandable images"},
     .properties =
         {

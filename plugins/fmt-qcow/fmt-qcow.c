@@ -59,6 +59,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(qcow_info, 3) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, qcow_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 3), .id = "qcow",
+             .provides = "0:514649fb",
              .summary = "qcow images, version 1"},
     .properties =
         {

@@ -83,6 +83,7 @@ TN_COMPONENT_INFO(qcow2_info, 22) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, qcow2_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 22),
              .id = "qcow2",
+             .provides = "0:514649fb",
              .summary = "qcow2 images, versions 2 and 3"},
     .properties =
         {

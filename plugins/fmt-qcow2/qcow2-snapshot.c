@@ -163,7 +163,9 @@ static int32_t take(struct qcow2 *q, struct tn_image_snapshot *wanted,
         rc = append(q, &s);
     if (rc < 0) {
         qcow2_snapshot_clear(q, &s);
-        return rc == -ERANGE ? rc : tn_fail(q->host, error, rc, "the snapshot cannot be taken");
+        return rc == -ERANGE ? rc
+                             : tn_fail(q->host, error, rc,
+                                       "the snapshot cannot be taken");
     }
     rc = qcow2_snapshots_write(q, error);
     copy_text(wanted->id, sizeof wanted->id, id);

@@ -79,8 +79,8 @@ static int32_t count_table(struct qcow2 *q, const uint8_t *table,
     return rc;
 }
 
-static int32_t count_all(struct qcow2 *q, const uint64_t *l1, uint64_t entries,
-                         uint8_t *table, struct counting *c)
+static int32_t count_all(struct qcow2 *q, const uint64_t *l1,
+                         uint64_t entries, uint8_t *table, struct counting *c)
 {
     int32_t rc = 0;
 

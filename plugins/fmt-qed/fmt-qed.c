@@ -60,6 +60,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(qed_info, 2) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, qed_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 2), .id = "qed",
+             .provides = "0:51454400",
              .summary = "QED images"},
     .properties =
         {

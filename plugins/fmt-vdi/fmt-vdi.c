@@ -68,6 +68,7 @@ TN_COMPONENT_INFO(vdi_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, vdi_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 5),
              .id = "vdi",
+             .provides = "64:7f10dabe",
              .summary = "VirtualBox's disk images"},
     .properties =
         {

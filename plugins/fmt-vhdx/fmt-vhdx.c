@@ -62,6 +62,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(vhdx_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, vhdx_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 5), .id = "vhdx",
+             .provides = "0:7668647866696c65",
              .summary = "VHDX images: dynamic, fixed, differencing"},
     .properties =
         {

@@ -36,11 +36,13 @@ static const struct tn_format vmdk_format = {
     .decode = vmdk_decode,
     .encode = vmdk_encode,
     .create = vmdk_create,
+    .resize = vmdk_resize,
     .check = vmdk_check,
     .describe = vmdk_describe,
     .written = vmdk_written,
     .before_flush = vmdk_before_flush,
     .measure = vmdk_measure,
+    .set_base = vmdk_set_base,
 };
 
 static const void *get_interface(void *self, const char *id)
@@ -67,9 +69,9 @@ TN_PLUGIN_INFO(plugin_info) = {
              .summary = "Image format VMDK"},
 };
 
-TN_COMPONENT_INFO(vmdk_info, 8) = {
+TN_COMPONENT_INFO(vmdk_info, 9) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, vmdk_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 8),
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 9),
              .id = "vmdk",
              .summary = "VMware's disk images"},
     .properties =
@@ -113,6 +115,11 @@ TN_COMPONENT_INFO(vmdk_info, 8) = {
              .default_value = "off",
              .choices = "off|falloc|full",
              .doc = "New flat image: reserve its space, or write it"},
+            {.name = "cluster-size",
+             .type = TN_PROP_SIZE,
+             .flags = TN_PROP_CREATE,
+             .default_value = "64K",
+             .doc = "New sparse image: bytes of a grain, 1K to 1M"},
             {.name = "extents-anywhere",
              .type = TN_PROP_BOOL,
              .default_value = "no",

@@ -13,6 +13,9 @@ struct checking {
     struct vmdk *v;
     struct extent *x;
     struct tn_check *c;
+    uint8_t *units; /* a bit for each sector of tables, directories and the
+                       descriptor; NULL: not looked at */
+    uint64_t n_units;
     uint8_t *seen; /* a bit for each grain of the file; NULL: not looked at */
     uint64_t n_seen;
     uint64_t length; /* of the file before copies are appended to it */
@@ -99,6 +102,19 @@ static int was_seen(struct checking *k, uint64_t at)
     return seen;
 }
 
+/* A directory that grew stands behind grains. */
+static int is_metadata(const struct checking *k, uint64_t at)
+{
+    uint64_t i = at / VMDK_SECTOR, n = k->x->grain / VMDK_SECTOR;
+
+    if (k->x->flags & FLAG_COMPRESSED)
+        n = 1;
+    for (; k->units && n > 0 && i < k->n_units; i++, n--)
+        if (k->units[i / 8] >> i % 8 & 1)
+            return 1;
+    return 0;
+}
+
 static int32_t check_grain(struct checking *k, uint64_t grain, uint32_t entry)
 {
     struct extent *x = k->x;
@@ -106,7 +122,7 @@ static int32_t check_grain(struct checking *k, uint64_t grain, uint32_t entry)
 
     if (entry == 0 || (entry == 1 && x->flags & FLAG_ZEROED))
         return 0;
-    if (at < x->first || at >= k->length) {
+    if (at < x->first || at >= k->length || is_metadata(k, at)) {
         say(k->c,
             "the grain of guest offset %#llx is at %#llx, where none can be",
             (unsigned long long)guest_offset(k, grain),
@@ -228,9 +244,9 @@ static int32_t check_table(struct checking *k, uint64_t table,
 }
 
 /* Tables that meet others: the later one is given up. */
-static int32_t check_directory(struct checking *k, uint64_t at, uint64_t *gd,
-                               uint8_t *units, uint64_t n_units)
+static int32_t check_directory(struct checking *k, uint64_t at, uint64_t *gd)
 {
+    uint8_t *units = k->units;
     uint64_t n = ((uint64_t)k->x->gtes * 4 + VMDK_SECTOR - 1) / VMDK_SECTOR;
     int32_t rc = 0;
 
@@ -238,7 +254,7 @@ static int32_t check_directory(struct checking *k, uint64_t at, uint64_t *gd,
         uint64_t first = gd[t] / VMDK_SECTOR;
         int taken = 0;
 
-        if (!gd[t] || first >= n_units || n_units - first < n)
+        if (!gd[t] || first >= k->n_units || k->n_units - first < n)
             continue;
         for (uint64_t i = first; i < first + n; i++)
             taken |= units[i / 8] >> i % 8 & 1;
@@ -252,31 +268,50 @@ static int32_t check_directory(struct checking *k, uint64_t at, uint64_t *gd,
     return rc;
 }
 
+static void mark(struct checking *k, uint64_t at, uint64_t bytes)
+{
+    uint64_t end = (at + bytes + VMDK_SECTOR - 1) / VMDK_SECTOR;
+
+    for (uint64_t i = at / VMDK_SECTOR; at && i < end && i < k->n_units; i++)
+        k->units[i / 8] |= (uint8_t)(1u << i % 8);
+}
+
+static void mark_directories(struct checking *k)
+{
+    const struct extent *x = k->x;
+
+    mark(k, x->gd_at, x->n_tables * 4);
+    mark(k, x->rgd_at, x->n_tables * 4);
+    if (x->file == 0 && !k->v->text_file)
+        mark(k, k->v->text_at, k->v->text_room);
+}
+
 static int32_t check_extent(struct checking *k)
 {
     const struct tn_image *image = k->v->image;
     struct extent *x = k->x;
     uint64_t length = image->length(k->v->host, x->file);
-    uint64_t n_units = length / VMDK_SECTOR + 1;
     uint8_t *tables = image->allocate(k->v->host, (uint64_t)x->gtes * 8);
-    uint8_t *units = NULL;
     int32_t rc = tables ? 0 : -ENOMEM;
 
     /* Very large files are not searched for doubles. */
     k->length = length;
+    k->n_units = length / VMDK_SECTOR + 1;
     k->n_seen = length / x->grain + 1;
     k->seen = image->allocate(k->v->host, k->n_seen / 8 + 1);
     if (length < 64ull << 30)
-        units = image->allocate(k->v->host, n_units / 8 + 1);
-    if (rc == 0 && units)
-        rc = check_directory(k, x->gd_at, x->gd, units, n_units);
-    if (rc == 0 && units)
-        rc = check_directory(k, x->rgd_at, x->rgd, units, n_units);
+        k->units = image->allocate(k->v->host, k->n_units / 8 + 1);
+    if (rc == 0 && k->units)
+        rc = check_directory(k, x->gd_at, x->gd);
+    if (rc == 0 && k->units)
+        rc = check_directory(k, x->rgd_at, x->rgd);
+    if (k->units)
+        mark_directories(k);
     for (uint64_t t = 0; rc == 0 && t < x->n_tables; t++)
         rc = check_table(k, t, tables, tables + (uint64_t)x->gtes * 4);
     image->free(k->v->host, tables);
     image->free(k->v->host, k->seen);
-    image->free(k->v->host, units);
+    image->free(k->v->host, k->units);
     k->c->total_clusters += (x->bytes + x->grain - 1) / x->grain;
     return rc;
 }

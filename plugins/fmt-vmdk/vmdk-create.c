@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define GRAIN 65536u
 #define DESCRIPTOR_SECTORS 20u
-#define SPLIT (2ull << 30) /* bytes in an extent of the split subformats */
 
 /* In the order of the choices. */
 enum subformat { SPARSE, FLAT, SPLIT_SPARSE, SPLIT_FLAT, STREAM };
@@ -22,7 +20,7 @@ static const char *const adapters[] = {"ide", "buslogic", "lsilogic",
                                        "legacyESX"};
 
 struct layout {
-    uint64_t bytes;
+    uint64_t bytes, grain;
     enum subformat subformat;
     uint32_t zeroed, mode;
     uint64_t n_extents;
@@ -50,6 +48,7 @@ static int32_t read_options(struct vmdk *v, const struct tn_create *c,
 
     l->bytes = vmdk_round_up(c->bytes, VMDK_SECTOR);
     l->subformat = (enum subformat)props->get_uint(v->host, "subformat");
+    l->grain = props->get_uint(v->host, "cluster-size");
     l->zeroed = (uint32_t)props->get_uint(v->host, "zeroed-grain");
     l->mode = (uint32_t)props->get_uint(v->host, "preallocation");
     l->mode = l->mode ? l->mode + 1 : 0;
@@ -59,6 +58,9 @@ static int32_t read_options(struct vmdk *v, const struct tn_create *c,
     if (compat6 && props->is_set(v->host, "hwversion"))
         return tn_fail(v->host, error, -EINVAL,
                        "compat6 and hwversion exclude each other");
+    if (l->grain < 1024 || l->grain > 1u << 20 || l->grain & (l->grain - 1))
+        return tn_fail(v->host, error, -EINVAL,
+                       "cluster-size must be a power of two from 1K to 1M");
     if (compat6)
         l->hwversion = "6";
     if (l->zeroed && l->subformat != SPARSE && l->subformat != SPLIT_SPARSE)
@@ -80,6 +82,18 @@ static int32_t read_options(struct vmdk *v, const struct tn_create *c,
     return 0;
 }
 
+static void shape_extent(struct layout *l, uint64_t each)
+{
+    l->n_tables = (each + l->grain * VMDK_GTES - 1) /
+                  (l->grain * VMDK_GTES);
+    l->gd_sectors = (l->n_tables * 4 + VMDK_SECTOR - 1) / VMDK_SECTOR;
+    l->table_sectors = VMDK_GTES * 4 / VMDK_SECTOR;
+    l->overhead = 1 + DESCRIPTOR_SECTORS;
+    if (l->subformat != STREAM)
+        l->overhead += 2 * (l->gd_sectors + l->n_tables * l->table_sectors);
+    l->overhead = vmdk_round_up(l->overhead, l->grain / VMDK_SECTOR);
+}
+
 static int32_t lay_out(struct vmdk *v, const struct tn_create *c,
                        struct layout *l, struct tn_error *error)
 {
@@ -88,21 +102,14 @@ static int32_t lay_out(struct vmdk *v, const struct tn_create *c,
 
     if (rc < 0)
         return rc;
-    l->n_extents = is_split(l) ? (l->bytes + SPLIT - 1) / SPLIT : 1;
+    l->n_extents = is_split(l) ? (l->bytes + VMDK_SPLIT - 1) / VMDK_SPLIT : 1;
     if (l->n_extents == 0)
         l->n_extents = 1;
     if (l->n_extents > MAX_EXTENTS || l->bytes > 1ull << 46)
         return tn_fail(v->host, error, -EFBIG, "the disk is too large for %s",
                        subformats[l->subformat]);
-    each = is_split(l) && l->bytes > SPLIT ? SPLIT : l->bytes;
-    l->n_tables = (each + (uint64_t)GRAIN * VMDK_GTES - 1) /
-                  ((uint64_t)GRAIN * VMDK_GTES);
-    l->gd_sectors = (l->n_tables * 4 + VMDK_SECTOR - 1) / VMDK_SECTOR;
-    l->table_sectors = VMDK_GTES * 4 / VMDK_SECTOR;
-    l->overhead = 1 + DESCRIPTOR_SECTORS;
-    if (l->subformat != STREAM)
-        l->overhead += 2 * (l->gd_sectors + l->n_tables * l->table_sectors);
-    l->overhead = vmdk_round_up(l->overhead, GRAIN / VMDK_SECTOR);
+    each = is_split(l) && l->bytes > VMDK_SPLIT ? VMDK_SPLIT : l->bytes;
+    shape_extent(l, each);
     if (!is_flat(l) && l->overhead + each / VMDK_SECTOR > UINT32_MAX)
         return tn_fail(v->host, error, -EFBIG,
                        "the disk is too large: a sparse extent's file ends "
@@ -156,11 +163,11 @@ static void extent_name(struct vmdk *v, const struct layout *l, uint64_t index,
 
 static uint64_t extent_bytes(const struct layout *l, uint64_t index)
 {
-    uint64_t left = l->bytes - index * SPLIT;
+    uint64_t left = l->bytes - index * VMDK_SPLIT;
 
     if (!is_split(l))
         return l->bytes;
-    return left < SPLIT ? left : SPLIT;
+    return left < VMDK_SPLIT ? left : VMDK_SPLIT;
 }
 
 static void write_text(struct vmdk *v, const struct layout *l,
@@ -182,7 +189,9 @@ static void write_text(struct vmdk *v, const struct layout *l,
     append(text, room, "\n# Extent description\n");
     for (uint64_t i = 0; i < l->n_extents; i++) {
         extent_name(v, l, i, name, sizeof name);
-        append(text, room, "RW %llu %s \"%s\"%s\n",
+        /* The last one may grow without moving what follows: blanks. */
+        append(text, room, "RW %*llu %s \"%s\"%s\n",
+               l->n_extents > 1 ? 7 : 0,
                (unsigned long long)extent_bytes(l, i) / VMDK_SECTOR,
                is_flat(l) ? "FLAT" : "SPARSE", name, is_flat(l) ? " 0" : "");
     }
@@ -213,7 +222,7 @@ static void fill_header(const struct layout *l, uint64_t bytes, int has_text,
                  (stream ? FLAG_COMPRESSED | FLAG_MARKERS : FLAG_REDUNDANT) |
                  (l->zeroed ? FLAG_ZEROED : 0));
     put_le64(h + H_CAPACITY, bytes / VMDK_SECTOR);
-    put_le64(h + H_GRAIN, GRAIN / VMDK_SECTOR);
+    put_le64(h + H_GRAIN, l->grain / VMDK_SECTOR);
     if (has_text) {
         put_le64(h + H_DESCRIPTOR, 1);
         put_le64(h + H_DESCRIPTOR_SECTORS, DESCRIPTOR_SECTORS);
@@ -268,8 +277,8 @@ static int32_t create_sparse(struct vmdk *v, const struct layout *l,
                              struct tn_error *error)
 {
     uint8_t h[VMDK_SECTOR] = {0};
-    uint64_t n_tables = (bytes + (uint64_t)GRAIN * VMDK_GTES - 1) /
-                        ((uint64_t)GRAIN * VMDK_GTES);
+    uint64_t n_tables = (bytes + l->grain * VMDK_GTES - 1) /
+                        (l->grain * VMDK_GTES);
     int32_t rc = v->image->set_length(v->host, file,
                                       l->overhead * VMDK_SECTOR, error);
 
@@ -310,12 +319,38 @@ static int32_t create_extent(struct vmdk *v, const struct layout *l,
                                          error);
 }
 
+int32_t vmdk_add_extent(struct vmdk *v, const struct extent *like,
+                        uint32_t index, struct extent *x,
+                        struct tn_error *error)
+{
+    struct layout l = {.bytes = x->bytes,
+                       .grain = vmdk_is_sparse(like) ? like->grain : 65536,
+                       .subformat = vmdk_is_sparse(like) ? SPLIT_SPARSE
+                                                         : SPLIT_FLAT,
+                       .zeroed = (like->flags & FLAG_ZEROED) != 0};
+    int32_t file;
+
+    shape_extent(&l, x->bytes);
+    extent_name(v, &l, index, x->name, sizeof x->name);
+    for (uint32_t i = 0; i < index; i++)
+        if (!strcmp(v->extents[i].name, x->name))
+            return tn_fail(v->host, error, -EEXIST,
+                           "the image has an extent '%s' already", x->name);
+    file = v->image->create_file(v->host, x->name, 0, error);
+    if (file < 0)
+        return file;
+    x->file = (uint32_t)file;
+    return vmdk_is_sparse(like)
+               ? create_sparse(v, &l, x->file, x->bytes, NULL, error)
+               : v->image->set_length(v->host, x->file, x->bytes, error);
+}
+
 int32_t vmdk_create(void *self, const struct tn_create *c,
                     struct tn_error *error)
 {
     struct vmdk *v = self;
     struct layout l = {0};
-    uint64_t room = 65536 + DESCRIPTOR_SECTORS * VMDK_SECTOR;
+    uint64_t room;
     char *text;
     int32_t rc;
 
@@ -327,6 +362,7 @@ int32_t vmdk_create(void *self, const struct tn_create *c,
         return tn_fail(v->host, error, -EINVAL,
                        "a VMDK image can only be based on a VMDK image with a "
                        "descriptor");
+    room = l.n_extents * 320 + 4096 + DESCRIPTOR_SECTORS * VMDK_SECTOR;
     text = v->image->allocate(v->host, room);
     if (!text)
         return -ENOMEM;
@@ -351,10 +387,10 @@ int32_t vmdk_measure(void *self, const struct tn_create *c,
 
     if (rc < 0)
         return rc;
-    m->cluster_bytes = GRAIN;
+    m->cluster_bytes = l.grain;
     m->required = l.n_extents * l.overhead * VMDK_SECTOR + m->data_bytes;
     m->fully_allocated = l.n_extents * l.overhead * VMDK_SECTOR +
-                         vmdk_round_up(l.bytes, GRAIN);
+                         vmdk_round_up(l.bytes, l.grain);
     if (is_flat(&l))
         m->required = m->fully_allocated = l.bytes;
     return 0;

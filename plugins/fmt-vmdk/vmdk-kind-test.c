@@ -15,13 +15,15 @@ static const struct image_options options[] = {
     {.ours = "subformat=twoGbMaxExtentFlat,preallocation=full",
      .reference = "subformat=twoGbMaxExtentFlat"},
     {.ours = "compat6=yes", .reference = "hwversion=7"},
+    /* Each MiB more is another table: the directories move. */
+    {.ours = "cluster-size=2K"},
 };
 
 static const struct image_kind vmdk = {
     .name = "vmdk",
     .plugins = plugins,
     .reference = "vmdk",
-    .abilities = IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_REFERENCE_CHECKS |
+    .abilities = IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_GROWS | IMAGE_REFERENCE_CHECKS |
                  IMAGE_REFERENCE_WRITES,
     .options = options,
     .n_options = G_N_ELEMENTS(options),

@@ -54,7 +54,8 @@
 #define VMDK_GTES 512u /* in tables that we make */
 #define NO_PARENT 0xffffffffu
 #define MAX_DESCRIPTOR (2u << 20)
-#define MAX_EXTENTS 240u
+#define VMDK_SPLIT (2ull << 30) /* bytes in an extent of a split image */
+#define MAX_EXTENTS 4090u
 
 enum extent_kind { EXTENT_FLAT, EXTENT_ZERO, EXTENT_SPARSE, EXTENT_COWD,
                    EXTENT_SESPARSE };
@@ -184,6 +185,40 @@ int32_t vmdk_create(void *self, const struct tn_create *create,
                     struct tn_error *error);
 int32_t vmdk_measure(void *self, const struct tn_create *create,
                      struct tn_measure *measure, struct tn_error *error);
+
+/* Another file for X->bytes of the guest's, as extent INDEX, LIKE another one;
+ * its name and file go into X. In resize(). */
+int32_t vmdk_add_extent(struct vmdk *v, const struct extent *like,
+                        uint32_t index, struct extent *x,
+                        struct tn_error *error);
+
+/* vmdk-resize.c, vmdk-base.c */
+int32_t vmdk_resize(void *self, uint64_t bytes, struct tn_error *error);
+int32_t vmdk_set_base(void *self, const struct tn_base *base,
+                      struct tn_error *error);
+
+/* vmdk-text.c: another descriptor, at once. All [may block], after a flush. */
+/* TEXT, which is taken, and header H; TEXT NULL: the header. */
+int32_t vmdk_put_embedded(struct vmdk *v, char *text, uint8_t *h);
+/* May EDITED stand in the place of what is there? */
+int vmdk_can_edit(const struct vmdk *v, const char *edited);
+int32_t vmdk_put_file(struct vmdk *v, const char *edited, const char *tail,
+                      int tail_first);
+/* A text that fits into a sector, as the old one does; it is taken. */
+int vmdk_is_small(const struct vmdk *v, const char *text);
+int32_t vmdk_put_small(struct vmdk *v, char *text);
+/* The last extent has LAST bytes and the disk BYTES, LINES are for extents that
+ * follow it. */
+char *vmdk_resized_text(struct vmdk *v, uint64_t last, uint64_t bytes,
+                        const char *lines);
+int32_t vmdk_put_resized(struct vmdk *v, uint64_t last, uint64_t bytes,
+                         const char *lines);
+/* As much of WANTED, in UNITs, as the last extent's line can say if N_NEW
+ * follow. */
+uint64_t vmdk_resized_limit(struct vmdk *v, uint64_t wanted, uint64_t unit,
+                            uint64_t n_new);
+/* Another parent; HINT is the line that names it, or "". */
+int32_t vmdk_put_base(struct vmdk *v, uint32_t cid, const char *hint);
 
 /* vmdk-check.c, vmdk-describe.c */
 int32_t vmdk_check(void *self, struct tn_check *check, struct tn_error *error);

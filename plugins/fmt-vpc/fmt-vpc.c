@@ -67,6 +67,7 @@ TN_COMPONENT_INFO(vpc_info, 5) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, vpc_info),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 5),
              .id = "vpc",
+             .provides = "0:636f6e6563746978",
              .summary = "Virtual PC's and Hyper-V's older disk images"},
     .properties =
         {

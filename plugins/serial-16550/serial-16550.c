@@ -1,444 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * 16550A UART, after National Semiconductor's PC16550D data sheet (June 1995).
- * Characters leave at once: the rate the divisor asks for is not kept, so the
- * transmitter is empty again as soon as the back-end took the byte.
- */
+/* The component: device tree, saved state, life cycle. */
+#include "uart.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tenon/char.h"
-#include "tenon/clock.h"
 #include "tenon/fdt.h"
-#include "tenon/irq.h"
-#include "tenon/memory.h"
 #include "tenon/state.h"
-
-/* Registers (table II); those in brackets while DLAB is set. */
-#define RBR_THR 0u /* receiver buffer, transmitter holding [divisor low] */
-#define IER 1u     /* interrupt enable [divisor high] */
-#define IIR_FCR 2u /* interrupt identification, FIFO control */
-#define LCR 3u
-#define MCR 4u
-#define LSR 5u
-#define MSR 6u
-#define SCR 7u
-
-#define IER_RECEIVED 0x01u
-#define IER_TRANSMIT_EMPTY 0x02u
-#define IER_LINE 0x04u
-#define IER_MODEM 0x08u
-#define IER_MASK 0x0fu
-
-#define IIR_NONE 0x01u
-#define IIR_MODEM 0x00u
-#define IIR_TRANSMIT_EMPTY 0x02u
-#define IIR_RECEIVED 0x04u
-#define IIR_LINE 0x06u
-#define IIR_TIMEOUT 0x0cu
-#define IIR_FIFOS 0xc0u
-
-#define FCR_ENABLE 0x01u
-#define FCR_RESET_RECEIVE 0x02u
-#define FCR_RESET_TRANSMIT 0x04u
-
-#define LCR_BREAK 0x40u
-#define LCR_DLAB 0x80u
-
-#define MCR_DTR 0x01u
-#define MCR_RTS 0x02u
-#define MCR_OUT1 0x04u
-#define MCR_OUT2 0x08u
-#define MCR_LOOP 0x10u
-#define MCR_MASK 0x1fu
-
-#define LSR_DATA 0x01u
-#define LSR_OVERRUN 0x02u
-#define LSR_BREAK 0x10u
-#define LSR_HOLDING_EMPTY 0x20u
-#define LSR_EMPTY 0x40u
-#define LSR_FIFO_ERROR 0x80u
-
-#define MSR_DELTAS 0x0fu
-#define MSR_CTS 0x10u
-#define MSR_DSR 0x20u
-#define MSR_RING 0x40u
-#define MSR_CARRIER 0x80u
-
-#define FIFO_SIZE 16u
-/* No character read for four character times (8.6.2): at 115200 baud. */
-#define TIMEOUT_NS (4ull * 10 * 1000000000 / 115200)
-
-struct uart {
-    struct tn_host *host;
-    const struct tn_chars *chars;
-    const struct tn_clock *clock;
-    const struct tn_irqs *irqs;
-    const struct tn_memory *memory;
-    struct tn_region *region;
-    struct tn_char_stream *stream;
-    struct tn_irq *irq;
-    struct tn_timer *timer;
-    uint64_t frequency;
-    uint32_t stride_bits; /* log2 bytes between registers */
-    uint8_t receive[FIFO_SIZE];
-    uint8_t receive_break[FIFO_SIZE]; /* this character came with a break */
-    uint32_t receive_head, receive_count;
-    uint8_t transmit[FIFO_SIZE]; /* what the back-end has not taken yet */
-    uint32_t transmit_count;
-    uint8_t ier, fcr, lcr, mcr, lsr, msr, scr;
-    uint8_t transmit_interrupt; /* THR became empty; read IIR clears */
-    uint8_t timed_out;
-    uint16_t divisor;
-};
-
-static uint32_t receive_capacity(const struct uart *u)
-{
-    return u->fcr & FCR_ENABLE ? FIFO_SIZE : 1;
-}
-
-/* Characters in the FIFO that raise the received-data interrupt (FCR 7:6). */
-static uint32_t trigger_level(const struct uart *u)
-{
-    static const uint8_t levels[4] = {1, 4, 8, 14};
-
-    return u->fcr & FCR_ENABLE ? levels[u->fcr >> 6] : 1;
-}
-
-/* What IIR shows, without the FIFO bits: the highest of table IV. */
-static uint8_t interrupt_id(const struct uart *u)
-{
-    if (u->ier & IER_LINE && u->lsr & (LSR_OVERRUN | LSR_BREAK))
-        return IIR_LINE;
-    if (u->ier & IER_RECEIVED && u->receive_count >= trigger_level(u))
-        return IIR_RECEIVED;
-    if (u->ier & IER_RECEIVED && u->timed_out)
-        return IIR_TIMEOUT;
-    if (u->ier & IER_TRANSMIT_EMPTY && u->transmit_interrupt)
-        return IIR_TRANSMIT_EMPTY;
-    if (u->ier & IER_MODEM && u->msr & MSR_DELTAS)
-        return IIR_MODEM;
-    return IIR_NONE;
-}
-
-static void update_irq(struct uart *u)
-{
-    u->irqs->set(u->host, u->irq, interrupt_id(u) != IIR_NONE);
-}
-
-/* ---- receiver ---- */
-
-static void restart_timeout(struct uart *u)
-{
-    u->timed_out = 0;
-    if (u->fcr & FCR_ENABLE && u->receive_count > 0)
-        u->clock->set_timer(u->host, u->timer,
-                            u->clock->now(u->host, TN_CLOCK_VIRTUAL) +
-                                TIMEOUT_NS);
-    else
-        u->clock->cancel_timer(u->host, u->timer);
-}
-
-static void timeout_fired(void *opaque)
-{
-    struct uart *u = opaque;
-
-    u->timed_out = u->receive_count > 0;
-    update_irq(u);
-}
-
-/* The character at the front brings its break condition into LSR. */
-static void show_front(struct uart *u)
-{
-    if (u->receive_count == 0) {
-        u->lsr &= (uint8_t)~(LSR_DATA | LSR_FIFO_ERROR);
-        return;
-    }
-    u->lsr |= LSR_DATA;
-    if (u->receive_break[u->receive_head]) {
-        u->receive_break[u->receive_head] = 0;
-        u->lsr |= LSR_BREAK;
-    }
-}
-
-static void push_received(struct uart *u, uint8_t byte, uint8_t is_break)
-{
-    uint32_t at;
-
-    if (u->receive_count == receive_capacity(u)) {
-        u->lsr |= LSR_OVERRUN;
-        return;
-    }
-    at = (u->receive_head + u->receive_count) % FIFO_SIZE;
-    u->receive[at] = byte;
-    u->receive_break[at] = is_break;
-    u->receive_count++;
-    show_front(u);
-}
-
-static uint8_t pop_received(struct uart *u)
-{
-    uint8_t byte;
-
-    if (u->receive_count == 0)
-        return 0;
-    byte = u->receive[u->receive_head];
-    u->receive_head = (u->receive_head + 1) % FIFO_SIZE;
-    u->receive_count--;
-    show_front(u);
-    restart_timeout(u);
-    u->chars->accept(u->host, u->stream);
-    return byte;
-}
-
-static uint32_t can_receive(void *opaque)
-{
-    struct uart *u = opaque;
-
-    return u->mcr & MCR_LOOP ? 0 : receive_capacity(u) - u->receive_count;
-}
-
-static void receive(void *opaque, const uint8_t *data, uint32_t bytes)
-{
-    struct uart *u = opaque;
-
-    for (uint32_t i = 0; i < bytes; i++)
-        push_received(u, data[i], 0);
-    restart_timeout(u);
-    update_irq(u);
-}
-
-static void set_modem_inputs(struct uart *u, uint8_t inputs)
-{
-    uint8_t changed = (u->msr ^ inputs) & (uint8_t)~MSR_DELTAS;
-
-    /* The ring indicator's delta is set by its trailing edge only. */
-    if (changed & MSR_RING && inputs & MSR_RING)
-        changed &= (uint8_t)~MSR_RING;
-    u->msr = (uint8_t)(inputs | (u->msr & MSR_DELTAS) | changed >> 4);
-}
-
-static void char_event(void *opaque, uint32_t event)
-{
-    struct uart *u = opaque;
-
-    if (event == TN_CHAR_BREAK)
-        push_received(u, 0, 1);
-    else if (!(u->mcr & MCR_LOOP))
-        set_modem_inputs(u, event == TN_CHAR_OPENED
-                                ? MSR_CTS | MSR_DSR | MSR_CARRIER
-                                : 0);
-    update_irq(u);
-}
-
-/* ---- transmitter ---- */
-
-static void drain(struct uart *u)
-{
-    uint32_t taken;
-
-    if (u->transmit_count == 0)
-        return;
-    taken =
-        u->chars->write(u->host, u->stream, u->transmit, u->transmit_count);
-    u->transmit_count -= taken;
-    memmove(u->transmit, u->transmit + taken, u->transmit_count);
-    if (u->transmit_count == 0) {
-        u->lsr |= LSR_HOLDING_EMPTY | LSR_EMPTY;
-        u->transmit_interrupt = 1;
-    }
-}
-
-static void writable(void *opaque)
-{
-    struct uart *u = opaque;
-
-    drain(u);
-    update_irq(u);
-}
-
-static void transmit(struct uart *u, uint8_t byte)
-{
-    uint32_t capacity = u->fcr & FCR_ENABLE ? FIFO_SIZE : 1;
-
-    u->transmit_interrupt = 0;
-    if (u->mcr & MCR_LOOP) {
-        push_received(u, byte, 0);
-        restart_timeout(u);
-        u->transmit_interrupt = 1;
-        return;
-    }
-    if (u->transmit_count == capacity)
-        u->transmit_count--; /* the last one is overwritten */
-    u->transmit[u->transmit_count++] = byte;
-    u->lsr &= (uint8_t)~(LSR_HOLDING_EMPTY | LSR_EMPTY);
-    drain(u);
-}
-
-/* ---- registers ---- */
-
-static uint8_t read_iir(struct uart *u)
-{
-    uint8_t id = interrupt_id(u);
-
-    if (id == IIR_TRANSMIT_EMPTY)
-        u->transmit_interrupt = 0;
-    return id | (u->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
-}
-
-static uint8_t read_register(struct uart *u, uint32_t reg)
-{
-    uint8_t value;
-
-    switch (reg) {
-    case RBR_THR:
-        return u->lcr & LCR_DLAB ? (uint8_t)u->divisor : pop_received(u);
-    case IER:
-        return u->lcr & LCR_DLAB ? (uint8_t)(u->divisor >> 8) : u->ier;
-    case IIR_FCR:
-        return read_iir(u);
-    case LCR:
-        return u->lcr;
-    case MCR:
-        return u->mcr;
-    case LSR:
-        value = u->lsr;
-        u->lsr &= (uint8_t)~(LSR_OVERRUN | LSR_BREAK);
-        return value;
-    case MSR:
-        value = u->msr;
-        u->msr &= (uint8_t)~MSR_DELTAS;
-        return value;
-    default:
-        return u->scr;
-    }
-}
-
-static void write_fcr(struct uart *u, uint8_t value)
-{
-    /* Changing the mode empties both FIFOs (8.6.1). */
-    if ((u->fcr ^ value) & FCR_ENABLE)
-        value |= FCR_RESET_RECEIVE | FCR_RESET_TRANSMIT;
-    u->fcr = value & (uint8_t)~(FCR_RESET_RECEIVE | FCR_RESET_TRANSMIT);
-    if (value & FCR_RESET_RECEIVE) {
-        u->receive_count = 0;
-        memset(u->receive_break, 0, sizeof u->receive_break);
-        show_front(u);
-        restart_timeout(u);
-        u->chars->accept(u->host, u->stream);
-    }
-    if (value & FCR_RESET_TRANSMIT && u->transmit_count) {
-        u->transmit_count = 0;
-        u->lsr |= LSR_HOLDING_EMPTY | LSR_EMPTY;
-        u->transmit_interrupt = 1;
-    }
-}
-
-/* In loop-back the modem outputs are its inputs (8.7). */
-static void write_mcr(struct uart *u, uint8_t value)
-{
-    u->mcr = value & MCR_MASK;
-    if (u->mcr & MCR_LOOP)
-        set_modem_inputs(u, (u->mcr & MCR_RTS ? MSR_CTS : 0) |
-                                (u->mcr & MCR_DTR ? MSR_DSR : 0) |
-                                (u->mcr & MCR_OUT1 ? MSR_RING : 0) |
-                                (u->mcr & MCR_OUT2 ? MSR_CARRIER : 0));
-    else
-        set_modem_inputs(u, u->chars->is_open(u->host, u->stream)
-                                ? MSR_CTS | MSR_DSR | MSR_CARRIER
-                                : 0);
-    u->chars->accept(u->host, u->stream);
-}
-
-static void write_lcr(struct uart *u, uint8_t value)
-{
-    if (~u->lcr & value & LCR_BREAK)
-        u->chars->send_break(u->host, u->stream);
-    u->lcr = value;
-}
-
-static void write_ier(struct uart *u, uint8_t value)
-{
-    /* Enabling it while the transmitter is empty interrupts at once. */
-    if (~u->ier & value & IER_TRANSMIT_EMPTY && u->lsr & LSR_HOLDING_EMPTY)
-        u->transmit_interrupt = 1;
-    u->ier = value & IER_MASK;
-}
-
-static void write_register(struct uart *u, uint32_t reg, uint8_t value)
-{
-    switch (reg) {
-    case RBR_THR:
-        if (u->lcr & LCR_DLAB)
-            u->divisor = (uint16_t)((u->divisor & 0xff00) | value);
-        else
-            transmit(u, value);
-        break;
-    case IER:
-        if (u->lcr & LCR_DLAB)
-            u->divisor = (uint16_t)((u->divisor & 0xff) | value << 8);
-        else
-            write_ier(u, value);
-        break;
-    case IIR_FCR:
-        write_fcr(u, value);
-        break;
-    case LCR:
-        write_lcr(u, value);
-        break;
-    case MCR:
-        write_mcr(u, value);
-        break;
-    case SCR:
-        u->scr = value;
-        break;
-    default:
-        break; /* LSR and MSR are read only */
-    }
-}
-
-static uint64_t uart_read(void *opaque, uint64_t offset, uint32_t size)
-{
-    struct uart *u = opaque;
-    uint8_t value;
-
-    (void)size;
-    if (offset & ((1u << u->stride_bits) - 1))
-        return 0;
-    value = read_register(u, (uint32_t)(offset >> u->stride_bits) & 7);
-    update_irq(u);
-    return value;
-}
-
-static void uart_write(void *opaque, uint64_t offset, uint64_t value,
-                       uint32_t size)
-{
-    struct uart *u = opaque;
-
-    (void)size;
-    if (offset & ((1u << u->stride_bits) - 1))
-        return;
-    write_register(u, (uint32_t)(offset >> u->stride_bits) & 7,
-                   (uint8_t)value);
-    update_irq(u);
-}
-
-static const struct tn_region_ops uart_region = {
-    .size = sizeof uart_region,
-    .min_access = 1,
-    .max_access = 1,
-    .read = uart_read,
-    .write = uart_write,
-};
-
-static const struct tn_char_handlers uart_handlers = {
-    .size = sizeof uart_handlers,
-    .can_receive = can_receive,
-    .receive = receive,
-    .event = char_event,
-    .writable = writable,
-};
 
 /* ---- device tree: ns16550a ---- */
 
@@ -506,9 +76,9 @@ static int32_t uart_loaded(void *self, uint32_t version, struct tn_error *error)
     if (u->receive_head >= FIFO_SIZE || u->receive_count > FIFO_SIZE ||
         u->transmit_count > FIFO_SIZE)
         return tn_fail(u->host, error, -EINVAL, "a FIFO holds more than 16");
-    restart_timeout(u);
-    drain(u);
-    update_irq(u);
+    uart_restart_timeout(u);
+    uart_drain(u);
+    uart_update_irq(u);
     return 0;
 }
 
@@ -558,7 +128,7 @@ static void uart_unrealize(void *self)
     if (u->stream) { /* what the guest sent last is still in the FIFO */
         if (TN_HAS(u->chars, flush))
             u->chars->flush(u->host, u->stream);
-        drain(u);
+        uart_drain(u);
         u->chars->close(u->host, u->stream);
     }
     u->clock->free_timer(u->host, u->timer);
@@ -581,7 +151,7 @@ static int32_t uart_realize(void *self, struct tn_error *error)
         return tn_fail(u->host, error, -ENOSYS, "the host lacks a service");
     u->irq = u->irqs->output(u->host, 0);
     u->timer =
-        u->clock->new_timer(u->host, TN_CLOCK_VIRTUAL, timeout_fired, u);
+        u->clock->new_timer(u->host, TN_CLOCK_VIRTUAL, uart_timeout_fired, u);
     u->region = u->memory->new_mmio(u->host, "uart",
                                     8ull << u->stride_bits < 0x100
                                         ? 0x100
@@ -609,8 +179,8 @@ static void uart_reset(void *self, uint32_t kind)
                  : 0;
     u->transmit_interrupt = u->timed_out = 0;
     u->divisor = 0;
-    restart_timeout(u);
-    update_irq(u);
+    uart_restart_timeout(u);
+    uart_update_irq(u);
     u->chars->accept(u->host, u->stream);
 }
 

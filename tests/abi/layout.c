@@ -330,6 +330,13 @@ AT(tn_create, backing_bytes, 32);
 AT(tn_create, backing_id, 40);
 SIZE(tn_create, 48);
 
+AT(tn_base, size, 0);
+AT(tn_base, reserved, 4);
+AT(tn_base, name, 8);
+AT(tn_base, format, 16);
+AT(tn_base, id, 24);
+SIZE(tn_base, 32);
+
 AT(tn_amend, size, 0);
 AT(tn_amend, n, 4);
 AT(tn_amend, names, 8);
@@ -368,7 +375,8 @@ AT(tn_format, bitmap_bits, 200);
 AT(tn_format, amend, 208);
 AT(tn_format, measure, 216);
 AT(tn_format, used, 224);
-SIZE(tn_format, 232);
+AT(tn_format, set_base, 232);
+SIZE(tn_format, 240);
 
 AT(tn_iovec, base, 0);
 AT(tn_iovec, bytes, 8);

@@ -122,6 +122,10 @@ void image_reference_check(struct image_test *t, const struct image_kind *kind,
 /* t->path, not open, has for the reference what the model has. */
 void image_reference_compare(struct image_test *t,
                              const struct image_kind *kind);
+/* `qemu-img create` of an encrypted image with these ARGUMENTS. FALSE, and it
+ * is said: the reference cannot tell how long its key derivation takes, which
+ * happens on a busy machine. Any other failure is the test's. */
+gboolean image_reference_encrypts(struct image_test *t, const char *arguments);
 uint32_t image_able(const struct image_kind *kind,
                     const struct image_options *options);
 guint64 image_environment(const char *name, guint64 otherwise);
