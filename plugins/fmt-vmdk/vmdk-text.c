@@ -458,6 +458,17 @@ int32_t vmdk_put_base(struct vmdk *v, uint32_t cid, const char *hint)
         return vmdk_put_small(v, text);
     v->image->free(v->host, text);
     text = edited_base(v, cid);
+    if (!*hint && text && !vmdk_can_edit(v, text)) {
+        /* Without a parent's CID its name says nothing. */
+        char *first = with_parent_cid(v, copy_text(v), cid);
+
+        rc = vmdk_put_file(v, first, "", 1);
+        v->image->free(v->host, first);
+        if (rc < 0) {
+            v->image->free(v->host, text);
+            return rc;
+        }
+    }
     rc = vmdk_put_file(v, text, hint, 1);
     v->image->free(v->host, text);
     return rc;
