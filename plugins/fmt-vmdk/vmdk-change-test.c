@@ -439,6 +439,8 @@ static void check_rebase(const char *options, uint64_t bytes)
     fill(&t, bytes - MIB, MIB, 77);
     image_test_close(&t);
     rebase_and_read(&t, "a.vmdk", a, 1);
+    rebase_and_read(&t, "another-base.vmdk", b, 2);
+    rebase_and_read(&t, "a.vmdk", a, 1);
     rebase_and_read(&t, NULL, NULL, 0);
     rebase_and_read(&t, "another-base.vmdk", b, 2);
     image_test_clear(&t);
