@@ -440,7 +440,8 @@ static char *insert_comment(struct vmdk *v, char *text, uint64_t at,
     return splice(v, text, at, 0, more);
 }
 
-/* Of the same length: what the name takes a comment behind it loses, or gets. */
+/* Of the same length: what the name takes a comment behind it loses, and the
+ * other way. */
 static char *edited_name(struct vmdk *v, uint32_t cid, const char *hint)
 {
     char *text = based_text(v, cid, hint), *comment;
@@ -450,7 +451,8 @@ static char *edited_name(struct vmdk *v, uint32_t cid, const char *hint)
         return text;
     comment = strstr(text + line, "\n#");
     if (comment && now > length && strcspn(comment + 1, "\n") > now - length)
-        text = splice(v, text, (uint64_t)(comment + 1 - text), now - length, "");
+        text = splice(v, text, (uint64_t)(comment + 1 - text), now - length,
+                      "");
     else if (comment && now < length)
         text = insert_comment(v, text, (uint64_t)(comment + 1 - text),
                               length - now);
