@@ -259,6 +259,9 @@ static int32_t create_file(struct tn_host *host, const char *name,
         return -ENOENT;
     path = node_relative(node, name);
     rc = block_file_create(node->context, protocol, NULL, path, bytes, error);
+    if (rc == -EMFILE && allow_more_files())
+        rc = block_file_create(node->context, protocol, NULL, path, bytes,
+                               error);
     return rc ? rc : add_file(host, name, TN_IMAGE_WRITABLE, error);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 #include <glib/gstdio.h>
@@ -154,6 +155,17 @@ static int32_t try_grow(struct image_test *t, uint64_t bytes)
     return rc;
 }
 
+static void reference_agrees_at(struct image_test *t, uint64_t at,
+                                uint8_t with)
+{
+    if (image_test_has_reference())
+        assert_int_equal(
+            image_test_run("qemu-io -r -f vmdk -c 'read -P %u "
+                           "%" G_GUINT64_FORMAT " 64K' %s | grep -q ^read",
+                           with, at, t->path),
+            0);
+}
+
 /* What the reference sees: no damage, the size, and bytes WITH at AT. */
 static void reference_agrees(struct image_test *t, uint64_t at, uint8_t with)
 {
@@ -168,14 +180,8 @@ static void reference_agrees(struct image_test *t, uint64_t at, uint8_t with)
                        "'(%" G_GUINT64_FORMAT " bytes)'",
                        t->path, t->bytes),
         0);
-    assert_int_equal(image_test_run("qemu-io -r -f vmdk -c 'read -P %u "
-                                    "%" G_GUINT64_FORMAT " 64K' %s >/dev/null",
-                                    with, at, t->path),
-                     0);
-    assert_int_equal(image_test_run("qemu-io -r -f vmdk -c 'read -P 17 0 64K' "
-                                    "%s >/dev/null",
-                                    t->path),
-                     0);
+    reference_agrees_at(t, at, with);
+    reference_agrees_at(t, 0, 17);
 }
 
 /* 64K at each end, grown, and 64K at the new end. */
@@ -334,6 +340,151 @@ static void test_a_moved_directory_is_not_a_grain(void **state)
     image_test_clear(&t);
 }
 
+/* A descriptor of a thousand extents, with more files than a process has at
+ * first. */
+static void test_two_tib_in_extents_of_two_gib(void **state)
+{
+    struct rlimit limit, small;
+    struct image_test t;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_max < 1200) {
+        print_message("a process may not have 1200 files open\n");
+        skip();
+    }
+    begin(&t, 2048 * GIB);
+    small = (struct rlimit){256, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+    make(&t, "subformat=twoGbMaxExtentSparse");
+    open_image(&t, TN_IMAGE_WRITABLE);
+    assert_int_equal(t.node->info.bytes, t.bytes);
+    fill(&t, t.bytes - GRAIN, GRAIN, 18);
+    image_test_close(&t);
+    open_image(&t, 0);
+    assert_filled(&t, t.bytes - GRAIN, GRAIN, 18);
+    assert_filled(&t, t.bytes - 2 * GRAIN, GRAIN, 0);
+    image_test_clear(&t);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* ---- another base ---- */
+
+static char *content_id(struct image_test *t)
+{
+    open_image(t, 0);
+    return g_strdup(t->node->info.content_id);
+}
+
+/* An image NAME whose first MiB says WITH. Returns its CID. */
+static char *make_base(struct image_test *t, const char *name, uint8_t with)
+{
+    g_autofree char *path = t->path;
+    char *id;
+
+    t->path = g_build_filename(t->directory, name, NULL);
+    make(t, "");
+    open_image(t, TN_IMAGE_WRITABLE);
+    fill(t, 0, MIB, with);
+    image_test_close(t);
+    id = content_id(t);
+    image_test_close(t);
+    g_free(t->path);
+    t->path = g_steal_pointer(&path);
+    return id;
+}
+
+static int32_t set_base(struct image_test *t, const char *name,
+                        const char *format, const char *id)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    struct tn_base base = {.size = sizeof base,
+                           .name = name,
+                           .format = format,
+                           .id = id};
+    const struct tn_format *f = image_calls_begin(t);
+    int32_t rc = f->set_base(t->node->host.self, &base, &error);
+
+    image_calls_end(t);
+    if (rc)
+        assert_non_null(error.text);
+    return rc;
+}
+
+static void rebase_and_read(struct image_test *t, const char *name,
+                            const char *id, uint8_t with)
+{
+    open_image(t, TN_IMAGE_WRITABLE);
+    assert_int_equal(set_base(t, name, "vmdk", id), 0);
+    image_test_close(t);
+    open_image(t, 0);
+    assert_filled(t, 0, MIB, with);
+    assert_filled(t, t->bytes - MIB, MIB, 77);
+    image_check_clean(t, FALSE);
+    image_test_close(t);
+    reference_agrees_at(t, MIB / 2, with);
+    reference_agrees_at(t, t->bytes - MIB, 77);
+}
+
+static void check_rebase(const char *options, uint64_t bytes)
+{
+    g_autofree char *a = NULL, *b = NULL;
+    struct image_test t;
+
+    begin(&t, bytes);
+    a = make_base(&t, "a.vmdk", 1);
+    b = make_base(&t, "another-base.vmdk", 2);
+    make(&t, options);
+    open_image(&t, TN_IMAGE_WRITABLE);
+    fill(&t, bytes - MIB, MIB, 77);
+    image_test_close(&t);
+    rebase_and_read(&t, "a.vmdk", a, 1);
+    rebase_and_read(&t, "another-base.vmdk", b, 2);
+    rebase_and_read(&t, "a.vmdk", a, 1);
+    rebase_and_read(&t, NULL, NULL, 0);
+    rebase_and_read(&t, "another-base.vmdk", b, 2);
+    image_test_clear(&t);
+}
+
+static void test_another_base(void **state)
+{
+    (void)state;
+    check_rebase("", 20 * MIB);
+    check_rebase("zeroed-grain=yes", 20 * MIB);
+}
+
+static void test_another_base_of_a_split_image(void **state)
+{
+    (void)state;
+    check_rebase("subformat=twoGbMaxExtentSparse", 20 * MIB);
+}
+
+/* The descriptor is longer than a sector. */
+static void test_another_base_of_many_extents(void **state)
+{
+    (void)state;
+    check_rebase("subformat=twoGbMaxExtentSparse", 30 * GIB);
+}
+
+static void test_bases_that_cannot_be(void **state)
+{
+    struct image_test t;
+
+    (void)state;
+    begin(&t, 20 * MIB);
+    make(&t, "");
+    open_image(&t, TN_IMAGE_WRITABLE);
+    assert_int_equal(set_base(&t, "x", "raw", "12345678"), -EINVAL);
+    assert_int_equal(set_base(&t, "x", "vmdk", NULL), -EINVAL);
+    assert_int_equal(set_base(&t, "x", "vmdk", "1234567"), -EINVAL);
+    assert_int_equal(set_base(&t, "x\"\nCID=1", "vmdk", "12345678"), -EINVAL);
+    image_test_close(&t);
+    make(&t, "subformat=monolithicFlat");
+    open_image(&t, TN_IMAGE_WRITABLE);
+    assert_int_equal(set_base(&t, "x", "vmdk", "12345678"), -ENOTSUP);
+    image_test_clear(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +498,11 @@ int main(void)
         cmocka_unit_test(test_what_was_behind_the_end_stays_hidden),
         cmocka_unit_test(test_what_cannot_be_resized),
         cmocka_unit_test(test_a_moved_directory_is_not_a_grain),
+        cmocka_unit_test(test_two_tib_in_extents_of_two_gib),
+        cmocka_unit_test(test_another_base),
+        cmocka_unit_test(test_another_base_of_a_split_image),
+        cmocka_unit_test(test_another_base_of_many_extents),
+        cmocka_unit_test(test_bases_that_cannot_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

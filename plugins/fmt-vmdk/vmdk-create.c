@@ -131,6 +131,15 @@ static void append(char *text, uint64_t room, const char *format, ...)
     va_end(ap);
 }
 
+/* The first sector has the CIDs and the parent's name, which change together;
+ * a comment keeps room in it for a longer name. */
+static void append_room(char *text, uint64_t room)
+{
+    while (strlen(text) < VMDK_SECTOR - 1)
+        append(text, room, "#");
+    append(text, room, "\n");
+}
+
 /* The name without directories, up to its suffix. */
 static void split_name(struct vmdk *v, char *stem, const char **suffix,
                        uint32_t room)
@@ -186,12 +195,14 @@ static void write_text(struct vmdk *v, const struct layout *l,
            subformats[l->subformat]);
     if (c->backing)
         append(text, room, "parentFileNameHint=\"%s\"\n", c->backing);
+    if (is_split(l) && !is_flat(l))
+        append_room(text, room);
     append(text, room, "\n# Extent description\n");
     for (uint64_t i = 0; i < l->n_extents; i++) {
         extent_name(v, l, i, name, sizeof name);
         /* The last one may grow without moving what follows: blanks. */
         append(text, room, "RW %*llu %s \"%s\"%s\n",
-               l->n_extents > 1 ? 7 : 0,
+               is_split(l) ? 7 : 0,
                (unsigned long long)extent_bytes(l, i) / VMDK_SECTOR,
                is_flat(l) ? "FLAT" : "SPARSE", name, is_flat(l) ? " 0" : "");
     }

@@ -428,6 +428,37 @@ static char *based_text(struct vmdk *v, uint32_t cid, const char *hint)
     return text;
 }
 
+static char *insert_comment(struct vmdk *v, char *text, uint64_t at,
+                            uint64_t n)
+{
+    char more[1200];
+
+    if (n >= sizeof more)
+        return text;
+    memset(more, '#', n);
+    more[n] = 0;
+    return splice(v, text, at, 0, more);
+}
+
+/* Of the same length: what the name takes a comment behind it loses, and the
+ * other way. */
+static char *edited_name(struct vmdk *v, uint32_t cid, const char *hint)
+{
+    char *text = based_text(v, cid, hint), *comment;
+    uint64_t line, length = strlen(v->text), now = text ? strlen(text) : 0;
+
+    if (!text || !find_key(text, "createType", &line))
+        return text;
+    comment = strstr(text + line, "\n#");
+    if (comment && now > length && strcspn(comment + 1, "\n") > now - length)
+        text = splice(v, text, (uint64_t)(comment + 1 - text), now - length,
+                      "");
+    else if (comment && now < length)
+        text = insert_comment(v, text, (uint64_t)(comment + 1 - text),
+                              length - now);
+    return text;
+}
+
 /* Of the same length: the old name becomes a comment. */
 static char *edited_base(struct vmdk *v, uint32_t cid)
 {
@@ -457,7 +488,25 @@ int32_t vmdk_put_base(struct vmdk *v, uint32_t cid, const char *hint)
     if (vmdk_is_small(v, text))
         return vmdk_put_small(v, text);
     v->image->free(v->host, text);
+    text = edited_name(v, cid, hint);
+    if (vmdk_can_edit(v, text)) {
+        rc = vmdk_put_file(v, text, "", 0);
+        v->image->free(v->host, text);
+        return rc;
+    }
+    v->image->free(v->host, text);
     text = edited_base(v, cid);
+    if (!*hint && text && !vmdk_can_edit(v, text)) {
+        /* Without a parent's CID its name says nothing. */
+        char *first = with_parent_cid(v, copy_text(v), cid);
+
+        rc = vmdk_put_file(v, first, "", 1);
+        v->image->free(v->host, first);
+        if (rc < 0) {
+            v->image->free(v->host, text);
+            return rc;
+        }
+    }
     rc = vmdk_put_file(v, text, hint, 1);
     v->image->free(v->host, text);
     return rc;

@@ -294,8 +294,9 @@ static void tool(struct history *h, const char *what)
         g_strdup_printf("%s/tools/tenon-img", top ? top : ".");
 
     /* On an image that is based on none the reference's rebase leaves out the
-     * zeroes, where the format has no mark for them. */
-    theirs = theirs && h->based && h->kind->reference &&
+     * zeroes, where the format has no mark for them. And it knows nothing of
+     * what a base's content id is for. */
+    theirs = theirs && h->based && !h->kind->base && h->kind->reference &&
              image_test_has_reference();
     assert_int_equal(
         image_test_run("cd %s && %s %s -f %s %s", t->directory,
@@ -304,12 +305,27 @@ static void tool(struct history *h, const char *what)
         0);
 }
 
+/* On NAME's content, in the format that the kind can be based on. */
+static char *rebase_onto(struct history *h, const char *name)
+{
+    const char *top = g_getenv("TENON_TOP_BUILDDIR");
+    const char *format = h->kind->base;
+
+    assert_int_equal(image_test_run("%s/tools/tenon-img convert -q -f raw -O "
+                                    "%s %s %s.%s",
+                                    top ? top : ".", format, name, name,
+                                    format),
+                     0);
+    return g_strdup_printf("rebase -q -F %s -b %s.%s", format, name, format);
+}
+
 /* Into the image below, or onto another one. What a snapshot does not have
  * itself would not be the same afterwards. */
 static void below(struct history *h)
 {
     struct image_test *t = &h->t;
-    gboolean can_rebase = t->node->fmt.set_backing != NULL;
+    gboolean can_rebase =
+        t->node->fmt.set_backing || t->node->fmt.set_base;
     guint n = g_rand_int(t->random) % 4;
     g_autofree char *other = NULL, *what = NULL;
 
@@ -325,8 +341,9 @@ static void below(struct history *h)
         gsize bytes = (g_rand_int(t->random) % 14 + 1) << 19;
 
         other = g_strdup_printf("%s/other%u.raw", t->directory, ++h->n_named);
-        what = g_strdup_printf("rebase -q -F raw -b %s", other);
         g_free(image_kind_below(t, other, bytes));
+        what = h->kind->base ? rebase_onto(h, other)
+                             : g_strdup_printf("rebase -q -F raw -b %s", other);
         tool(h, what);
         h->based = TRUE;
     }

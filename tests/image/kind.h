@@ -27,7 +27,8 @@
 #define IMAGE_GROWS 0x4u      /* resize() */
 #define IMAGE_SHRINKS 0x8u
 #define IMAGE_SNAPSHOTS 0x10u /* internal ones */
-#define IMAGE_BACKING 0x20u   /* commit, and rebase where set_backing() is */
+#define IMAGE_BACKING 0x20u   /* commit, and rebase where set_backing() or
+                                  set_base() is */
 #define IMAGE_READ_ONLY 0x40u /* is never written */
 /* What the reference tool can do with it. */
 #define IMAGE_REFERENCE_CHECKS 0x100u
@@ -61,6 +62,7 @@ struct image_kind {
     const char *reference;        /* its name for it; NULL: does not know it */
     const char *reference_create; /* options before -o ("-o force_size"); NULL */
     uint32_t abilities;
+    const char *base; /* what it can be based on; NULL: raw */
     uint64_t size_unit; /* sizes are multiples of it; 0: 512 */
     const struct image_options *options;
     guint n_options;
