@@ -219,8 +219,7 @@ int32_t vmdk_put_small(struct vmdk *v, char *text)
 
 /* ---- another size ---- */
 
-/* TEXT's N bytes at AT become NEW. Frees TEXT. */
-static char *splice(struct vmdk *v, char *text, uint64_t at, uint64_t n,
+char *vmdk_splice(struct vmdk *v, char *text, uint64_t at, uint64_t n,
                     const char *new)
 {
     uint64_t length = text ? strlen(text) : 0, more = strlen(new);
@@ -235,7 +234,7 @@ static char *splice(struct vmdk *v, char *text, uint64_t at, uint64_t n,
     return out;
 }
 
-static char *copy_text(struct vmdk *v)
+char *vmdk_copy_text(struct vmdk *v)
 {
     char *out = v->image->allocate(v->host, strlen(v->text) + 1);
 
@@ -283,14 +282,14 @@ static char *with_cylinders(struct vmdk *v, char *text, uint64_t bytes)
     at += sizeof key - 1;
     snprintf(value, sizeof value, "%llu",
              (unsigned long long)(bytes / VMDK_SECTOR / heads / sectors));
-    return splice(v, text, (uint64_t)(at - text), strspn(at, "0123456789"),
+    return vmdk_splice(v, text, (uint64_t)(at - text), strspn(at, "0123456789"),
                   value);
 }
 
 char *vmdk_resized_text(struct vmdk *v, uint64_t last, uint64_t bytes,
                         const char *lines)
 {
-    char *text = copy_text(v), *end;
+    char *text = vmdk_copy_text(v), *end;
     uint64_t digits, at = text ? find_number(text, &digits) : 0;
     char number[32];
 
@@ -298,12 +297,12 @@ char *vmdk_resized_text(struct vmdk *v, uint64_t last, uint64_t bytes,
         return text;
     snprintf(number, sizeof number, "%llu",
              (unsigned long long)(last / VMDK_SECTOR));
-    text = splice(v, text, at, digits, number);
+    text = vmdk_splice(v, text, at, digits, number);
     end = text ? strchr(text + at, '\n') : NULL;
     if (end)
-        text = splice(v, text, (uint64_t)(end + 1 - text), 0, lines);
+        text = vmdk_splice(v, text, (uint64_t)(end + 1 - text), 0, lines);
     else if (text && *lines)
-        text = splice(v, text, strlen(text), 0, lines);
+        text = vmdk_splice(v, text, strlen(text), 0, lines);
     return with_cylinders(v, text, bytes);
 }
 
@@ -311,7 +310,7 @@ char *vmdk_resized_text(struct vmdk *v, uint64_t last, uint64_t bytes,
  * lose, or a comment behind it. */
 static char *edited_number(struct vmdk *v, uint64_t last)
 {
-    char *text = copy_text(v), number[32];
+    char *text = vmdk_copy_text(v), number[32];
     uint64_t digits, at = text ? find_number(text, &digits) : 0, more;
 
     if (!at) {
@@ -324,14 +323,14 @@ static char *edited_number(struct vmdk *v, uint64_t last)
     /* Blanks before it first. */
     for (; more && text[at - 2] == ' '; more--, at--)
         digits++;
-    text = splice(v, text, at, digits, number);
+    text = vmdk_splice(v, text, at, digits, number);
     for (char *p = text ? strchr(text + at, '\n') : NULL; p && more;
          p = strchr(p + 1, '\n')) {
         size_t n = strcspn(p + 1, "\r\n");
 
         if (p[1] != '#' || n <= more)
             continue;
-        text = splice(v, text, (uint64_t)(p + 1 + n - more - text), more, "");
+        text = vmdk_splice(v, text, (uint64_t)(p + 1 + n - more - text), more, "");
         break;
     }
     if (vmdk_can_edit(v, text))
@@ -372,142 +371,6 @@ int32_t vmdk_put_resized(struct vmdk *v, uint64_t last, uint64_t bytes,
     v->image->free(v->host, text);
     text = edited_number(v, last);
     rc = vmdk_put_file(v, text, lines, 0);
-    v->image->free(v->host, text);
-    return rc;
-}
-
-/* ---- another base ---- */
-
-/* The value of KEY in TEXT; 0 nowhere. *LINE: where its line begins. */
-static uint64_t find_key(const char *text, const char *key, uint64_t *line)
-{
-    size_t n = strlen(key);
-
-    for (const char *p = text; p; p = strchr(p, '\n')) {
-        const char *q = p += *p == '\n';
-
-        q += strspn(q, " \t");
-        if (strncmp(q, key, n) != 0)
-            continue;
-        q += n;
-        q += strspn(q, " \t");
-        if (*q++ != '=')
-            continue;
-        *line = (uint64_t)(p - text);
-        return (uint64_t)(q + strspn(q, " \t") - text);
-    }
-    return 0;
-}
-
-static char *with_parent_cid(struct vmdk *v, char *text, uint32_t cid)
-{
-    uint64_t line, at = text ? find_key(text, "parentCID", &line) : 0;
-    char value[16];
-
-    if (!at) {
-        v->image->free(v->host, text);
-        return NULL;
-    }
-    snprintf(value, sizeof value, "%08x", cid);
-    return splice(v, text, at, strspn(text + at, "0123456789abcdefABCDEF"),
-                  value);
-}
-
-static char *based_text(struct vmdk *v, uint32_t cid, const char *hint)
-{
-    char *text = with_parent_cid(v, copy_text(v), cid);
-    uint64_t line;
-
-    if (text && find_key(text, "parentFileNameHint", &line)) {
-        uint64_t n = strcspn(text + line, "\n");
-
-        text = splice(v, text, line, n + (text[line + n] == '\n'), "");
-    }
-    if (text && find_key(text, "createType", &line))
-        text = splice(v, text, line, 0, hint);
-    return text;
-}
-
-static char *insert_comment(struct vmdk *v, char *text, uint64_t at,
-                            uint64_t n)
-{
-    char more[1200];
-
-    if (n >= sizeof more)
-        return text;
-    memset(more, '#', n);
-    more[n] = 0;
-    return splice(v, text, at, 0, more);
-}
-
-/* Of the same length: what the name takes a comment behind it loses, and the
- * other way. */
-static char *edited_name(struct vmdk *v, uint32_t cid, const char *hint)
-{
-    char *text = based_text(v, cid, hint), *comment;
-    uint64_t line, length = strlen(v->text), now = text ? strlen(text) : 0;
-
-    if (!text || !find_key(text, "createType", &line))
-        return text;
-    comment = strstr(text + line, "\n#");
-    if (comment && now > length && strcspn(comment + 1, "\n") > now - length)
-        text = splice(v, text, (uint64_t)(comment + 1 - text), now - length,
-                      "");
-    else if (comment && now < length)
-        text = insert_comment(v, text, (uint64_t)(comment + 1 - text),
-                              length - now);
-    return text;
-}
-
-/* Of the same length: the old name becomes a comment. */
-static char *edited_base(struct vmdk *v, uint32_t cid)
-{
-    char *text = with_parent_cid(v, copy_text(v), cid);
-    uint64_t line;
-
-    if (text && find_key(text, "parentFileNameHint", &line))
-        text[line] = '#';
-    return text;
-}
-
-int32_t vmdk_put_base(struct vmdk *v, uint32_t cid, const char *hint)
-{
-    char *text = based_text(v, cid, hint);
-    uint8_t h[VMDK_SECTOR];
-    int32_t rc;
-
-    if (!text)
-        return -ENOMEM;
-    if (!v->text_file) {
-        rc = v->image->pread(v->host, 0, 0, h, sizeof h);
-        if (rc == 0)
-            return vmdk_put_embedded(v, text, h);
-        v->image->free(v->host, text);
-        return rc;
-    }
-    if (vmdk_is_small(v, text))
-        return vmdk_put_small(v, text);
-    v->image->free(v->host, text);
-    text = edited_name(v, cid, hint);
-    if (vmdk_can_edit(v, text)) {
-        rc = vmdk_put_file(v, text, "", 0);
-        v->image->free(v->host, text);
-        return rc;
-    }
-    v->image->free(v->host, text);
-    text = edited_base(v, cid);
-    if (!*hint && text && !vmdk_can_edit(v, text)) {
-        /* Without a parent's CID its name says nothing. */
-        char *first = with_parent_cid(v, copy_text(v), cid);
-
-        rc = vmdk_put_file(v, first, "", 1);
-        v->image->free(v->host, first);
-        if (rc < 0) {
-            v->image->free(v->host, text);
-            return rc;
-        }
-    }
-    rc = vmdk_put_file(v, text, hint, 1);
     v->image->free(v->host, text);
     return rc;
 }

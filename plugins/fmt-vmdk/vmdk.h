@@ -217,8 +217,11 @@ int32_t vmdk_put_resized(struct vmdk *v, uint64_t last, uint64_t bytes,
  * follow. */
 uint64_t vmdk_resized_limit(struct vmdk *v, uint64_t wanted, uint64_t unit,
                             uint64_t n_new);
-/* Another parent; HINT is the line that names it, or "". */
-int32_t vmdk_put_base(struct vmdk *v, uint32_t cid, const char *hint);
+/* A copy of the descriptor; free() of tn_image. */
+char *vmdk_copy_text(struct vmdk *v);
+/* TEXT's N bytes at AT become NEW. Frees TEXT; NULL: no memory. */
+char *vmdk_splice(struct vmdk *v, char *text, uint64_t at, uint64_t n,
+                  const char *new);
 
 /* vmdk-check.c, vmdk-describe.c */
 int32_t vmdk_check(void *self, struct tn_check *check, struct tn_error *error);
