@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/block/secret.h"
+#include "core/block/values.h"
 
 static struct plugin_host *of(struct tn_host *host)
 {
@@ -44,27 +45,6 @@ static const void *service(struct tn_host *host, const char *id)
 
 /* ---- life ---- */
 
-static int32_t make_defaults(struct plugin_host *host, struct tn_error *error)
-{
-    struct tn_component_entry *entry = host->entry;
-
-    host->defaults = g_new0(struct tn_value, entry->info.n_properties + 1);
-    host->values = host->defaults;
-    for (guint i = 0; i < entry->info.n_properties; i++) {
-        const struct tn_property *row = &entry->properties[i];
-        int32_t rc;
-
-        host->defaults[i].schema = row;
-        if (!row->default_value[0])
-            continue;
-        rc = tn_value_parse(&host->defaults[i], row, row->default_value, NULL,
-                            error);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
 int32_t plugin_host_init(struct plugin_host *host,
                          struct tn_component_entry *entry,
                          const struct tn_value *values, const char *id,
@@ -77,12 +57,14 @@ int32_t plugin_host_init(struct plugin_host *host,
     host->base.host.service = service;
     host->base.value = value_of;
     host->entry = entry;
-    host->values = values;
     host->base.log.name = id;
     host->context = context;
     rc = tn_component_load(entry, error);
-    if (!rc && !values)
-        rc = make_defaults(host, error);
+    if (!rc) {
+        host->values = values ? block_values_copy(entry, values)
+                              : block_values_new(entry, error);
+        rc = host->values ? 0 : -EINVAL;
+    }
     if (!rc && (!entry->ops.create || !entry->ops.destroy ||
                 !entry->ops.get_interface))
         rc = tn_error_set(error, -EPROTO, "%s lacks a function",
@@ -101,10 +83,8 @@ void plugin_host_clear(struct plugin_host *host)
     if (host->self)
         host->entry->ops.destroy(host->self);
     host->self = NULL;
-    for (guint i = 0; host->defaults && i < host->entry->info.n_properties;
-         i++)
-        tn_value_clear(&host->defaults[i]);
-    g_clear_pointer(&host->defaults, g_free);
+    block_values_free(host->entry, host->values);
+    host->values = NULL;
 }
 
 gboolean plugin_host_interface(struct plugin_host *host, const char *id,

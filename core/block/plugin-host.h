@@ -22,16 +22,15 @@ struct block_node;
 struct plugin_host {
     struct host_base base; /* first: plugins hold its address */
     struct tn_component_entry *entry;
-    const struct tn_value *values; /* a row each of the schema */
-    struct tn_value *defaults;     /* if the caller gave none */
+    struct tn_value *values; /* its own, a row each of the schema */
     void *self;
     struct block_context *context;
     struct block_node *node; /* of a format, or NULL */
     struct block_file *file; /* of a protocol, or NULL: nothing is open */
 };
 
-/* Load, create and configure. VALUES NULL: all properties have their
- * defaults. ID names it in messages and must outlive it. The caller sets node
+/* Load, create and configure. VALUES is copied: a plugin may ask for its
+ * properties as long as it lives; NULL: all properties have their defaults. ID names it in messages and must outlive it. The caller sets node
  * or file before it calls more of the plugin. */
 int32_t plugin_host_init(struct plugin_host *host,
                          struct tn_component_entry *entry,

@@ -38,6 +38,17 @@ struct tn_value *block_values_new(struct tn_component_entry *entry,
     return values;
 }
 
+struct tn_value *block_values_copy(struct tn_component_entry *entry,
+                                   const struct tn_value *values)
+{
+    struct tn_value *copy = g_new0(struct tn_value,
+                                   entry->info.n_properties + 1);
+
+    for (guint i = 0; i < entry->info.n_properties; i++)
+        tn_value_copy(&copy[i], &values[i]);
+    return copy;
+}
+
 void block_values_free(struct tn_component_entry *entry,
                        struct tn_value *values)
 {

@@ -14,6 +14,9 @@
 /* A row each of ENTRY's schema, with the defaults. NULL with ERROR. */
 struct tn_value *block_values_new(struct tn_component_entry *entry,
                                   struct tn_error *error);
+/* Twins of VALUES. */
+struct tn_value *block_values_copy(struct tn_component_entry *entry,
+                                   const struct tn_value *values);
 void block_values_free(struct tn_component_entry *entry,
                        struct tn_value *values);
 /* The schema's row called NAME, in which '_', '.' and '-' are one; NULL: there

@@ -302,6 +302,18 @@ int32_t tn_value_parse(struct tn_value *value, const struct tn_property *schema,
     return 0;
 }
 
+void tn_value_copy(struct tn_value *to, const struct tn_value *from)
+{
+    *to = *from;
+    to->text = g_strdup(from->text);
+    to->file = g_strdup(from->file);
+    to->items = g_new0(struct tn_value_item, from->n_items);
+    for (guint i = 0; i < from->n_items; i++) {
+        to->items[i] = from->items[i];
+        to->items[i].text = g_strdup(from->items[i].text);
+    }
+}
+
 void tn_value_clear(struct tn_value *value)
 {
     for (guint i = 0; i < value->n_items; i++)

@@ -41,6 +41,9 @@ struct tn_value {
 int32_t tn_value_parse(struct tn_value *value, const struct tn_property *schema,
                        const char *text, const char *directory,
                        struct tn_error *error);
+/* FROM's twin, which shares nothing with it but the schema. *TO is not freed
+ * before. */
+void tn_value_copy(struct tn_value *to, const struct tn_value *from);
 /* Free what VALUE points to, not VALUE. */
 void tn_value_clear(struct tn_value *value);
 
