@@ -143,6 +143,7 @@ static void test_reads(void **state)
 {
     (void)state;
     reads("good");
+    reads("date");
 }
 
 static void test_follows(void **state)
@@ -198,6 +199,7 @@ static void test_notices(void **state)
 {
     (void)state;
     breaks("changes", -ESTALE);
+    breaks("dates", -ESTALE);
     breaks("grows", -ESTALE);
     breaks("shifts", -EPROTO);
     breaks("short", -EIO);

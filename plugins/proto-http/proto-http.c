@@ -41,6 +41,7 @@ static void clear(struct http *http)
     free(http->url);
     http->url = NULL;
     http->etag[0] = 0;
+    http->modified[0] = 0;
     wipe(&http->cookie);
     wipe(&http->user);
     wipe(&http->password);

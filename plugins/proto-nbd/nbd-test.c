@@ -177,7 +177,8 @@ static void test_no_such_export(void **state)
     nbd_test_begin(&s, MIB);
     assert_int_equal(image_test_run("truncate -s 1M %s/a.raw", s.t.directory),
                      0);
-    nbd_test_start(&s, "qemu-nbd -t -x good%%20name -f raw -k %s a.raw", s.socket);
+    nbd_test_start(&s, "qemu-nbd -t -x good%%20name -f raw -k %s a.raw",
+                   s.socket);
     assert_int_equal(image_test_open(&s.t, "raw", 0, &error), -ENOENT);
     name = g_strdup_printf("nbd+unix:///good%%2520name?socket=%s", s.socket);
     nbd_test_name(&s, name);
@@ -199,8 +200,9 @@ static void test_errors_come_through(void **state)
     if (!nbd_test_has("nbdkit"))
         skip();
     nbd_test_begin(&s, MIB);
-    nbd_test_start(&s, "nbdkit -f -U %s --filter=error memory 1M error-pwrite=ENOSPC "
-              "error-pwrite-rate=100%% error-pread=EIO "
+    nbd_test_start(&s,
+                   "nbdkit -f -U %s --filter=error memory 1M "
+                   "error-pwrite=ENOSPC error-pwrite-rate=100%% error-pread=EIO "
               "error-pread-rate=100%%", s.socket);
     nbd_test_open(&s, "raw", TN_IMAGE_WRITABLE);
     assert_int_equal(image_do(&s.t, TN_DISK_WRITE, 0, 0, 512, data), -ENOSPC);
@@ -263,8 +265,9 @@ static void test_tls_with_a_shared_key(void **state)
         image_test_run("cd %s && echo alice:00112233445566778899aabbccddeeff "
                        ">psk && echo alice:ff112233445566778899aabbccddeeff "
                        ">wrong", s.t.directory), 0);
-    nbd_test_start(&s, "nbdkit -f --tls=require --tls-psk=%s/psk -U %s memory 2M",
-          s.t.directory, s.socket);
+    nbd_test_start(&s,
+                   "nbdkit -f --tls=require --tls-psk=%s/psk -U %s memory 2M",
+                   s.t.directory, s.socket);
     assert_int_equal(image_test_open(&s.t, "raw", 0, &error), -EACCES);
     assert_non_null(strstr(tn_error_text(&error, 0), "TLS"));
     name = g_strdup_printf("nbds+unix:///?socket=%s&tls-psk-file=%s/psk",
@@ -306,8 +309,9 @@ static void test_tls_with_certificates(void **state)
             "--load-ca-privkey ca-key.pem --load-privkey server-key.pem "
             "--template server.info --outfile server-cert.pem 2>&1",
             s.t.directory), 0);
-    nbd_test_start(&s, "nbdkit -f --tls=require --tls-certificates=%s/pki -U %s "
-              "memory 2M", s.t.directory, s.socket);
+    nbd_test_start(&s,
+                   "nbdkit -f --tls=require --tls-certificates=%s/pki -U %s "
+                   "memory 2M", s.t.directory, s.socket);
     name = g_strdup_printf("nbds+unix:///?socket=%s&tls-certificates=%s/pki"
                            "&tls-hostname=disks", s.socket, s.t.directory);
     nbd_test_name(&s, name);
