@@ -50,6 +50,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if what == "down" and count[what] > 1:
             return self.answer(503)
         content = b"" if what == "empty" else data
+        if what.startswith("beside/"):
+            with open(os.path.join(os.path.dirname(sys.argv[1]),
+                                   os.path.basename(what)), "rb") as file:
+                content = file.read()
         wanted = re.match(r"bytes=(\d+)-(\d+)$",
                           self.headers.get("Range", ""))
         if not wanted or what == "no-ranges":

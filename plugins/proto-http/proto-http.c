@@ -213,8 +213,9 @@ TN_COMPONENT_INFO(http_component, 9) = {
     .properties =
         {
             {.name = "readahead", .type = TN_PROP_SIZE,
-             .default_value = "256K", .minimum = "4K", .maximum = "16M",
-             .unit = "bytes", .doc = "The unit in which it is fetched"},
+             .default_value = "256K", .minimum = "512", .maximum = "16M",
+             .unit = "bytes",
+             .doc = "The unit in which it is fetched, rounded up to 4K"},
             {.name = "timeout", .type = TN_PROP_UINT, .default_value = "30",
              .minimum = "1", .maximum = "3600", .unit = "s",
              .doc = "How long the server may be silent"},
