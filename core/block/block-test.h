@@ -17,6 +17,7 @@ struct image_test {
     uint8_t *model;
     uint64_t bytes;
     GRand *random;
+    const char *opens; /* options of the format to open with; NULL none */
 };
 
 /* Registers the built plugins NAMES (NULL-terminated). */

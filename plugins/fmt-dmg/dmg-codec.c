@@ -4,10 +4,14 @@
  * what the table says.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #ifdef HAVE_BZ2
 #include <bzlib.h>
+#endif
+#ifdef HAVE_LZFSE
+#include <lzfse.h>
 #endif
 #ifdef HAVE_LZMA
 #include <lzma.h>
@@ -99,6 +103,25 @@ static int32_t expand_lzma(const uint8_t *stored, uint64_t stored_bytes,
 }
 #endif
 
+#ifdef HAVE_LZFSE
+static int32_t expand_lzfse(const uint8_t *stored, uint64_t stored_bytes,
+                            uint8_t *data, uint64_t bytes)
+{
+    /* It does not tell a full buffer from one that was too small. */
+    uint8_t *made = malloc(bytes + 1);
+    size_t n = made ? lzfse_decode_buffer(made, bytes + 1, stored,
+                                          stored_bytes, NULL)
+                    : 0;
+
+    if (!made)
+        return -ENOMEM;
+    if (n == bytes)
+        memcpy(data, made, bytes);
+    free(made);
+    return n == bytes ? 0 : -EIO;
+}
+#endif
+
 static const struct {
     uint32_t type;
     const char *name;
@@ -107,7 +130,11 @@ static const struct {
 } codecs[] = {
     {DMG_ZLIB, "zlib", expand_zlib},
     {DMG_ADC, "ADC", expand_adc},
+#ifdef HAVE_LZFSE
+    {DMG_LZFSE, "LZFSE", expand_lzfse},
+#else
     {DMG_LZFSE, "LZFSE", NULL},
+#endif
 #ifdef HAVE_BZ2
     {DMG_BZIP2, "bzip2", expand_bzip2},
 #else

@@ -128,7 +128,7 @@ static void describe_info(const struct qcow2 *q, struct tn_image_info *info)
         info->flags |= TN_FORMAT_DIRTY;
     if (q->crypt_method)
         info->flags |= TN_FORMAT_ENCRYPTED;
-    if (q->n_bitmaps)
+    if (q->writable && q->version >= 3) /* bitmaps may come */
         info->flags |= TN_FORMAT_TRACKS_WRITES;
     info->state_bytes = qcow2_l1_wanted(q, q->bytes)
                         << (q->cluster_bits + q->l2_bits);

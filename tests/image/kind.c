@@ -126,13 +126,10 @@ int32_t image_create_with(struct image_test *t, const char *format,
     return rc;
 }
 
-/* The instance has the values as long as it is open: they are kept until the
- * program ends. */
 int32_t image_open_with(struct image_test *t, const char *format,
                         const char *options, uint32_t flags,
                         struct tn_error *error)
 {
-    static GPtrArray *kept;
     struct tn_component_entry *entry =
         tn_registry_find(t->registry, TN_KIND_FORMAT, format);
     struct node_options with = {
@@ -144,13 +141,13 @@ int32_t image_open_with(struct image_test *t, const char *format,
         .format = entry,
     };
     struct tn_value *values;
+    int32_t rc;
 
     assert_non_null(entry);
-    if (!kept)
-        kept = g_ptr_array_new();
     with.format_values = values = values_new(entry, options);
-    g_ptr_array_add(kept, values);
-    return node_open(&with, &t->node, error);
+    rc = node_open(&with, &t->node, error);
+    values_free(entry, values);
+    return rc;
 }
 
 int32_t image_measure_with(struct image_test *t, const char *format,
@@ -251,7 +248,9 @@ void image_kind_open(struct image_test *t, const struct image_kind *kind,
                      uint32_t flags)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
-    int32_t rc = image_test_open(t, kind->name, flags, &error);
+    int32_t rc = t->opens ? image_open_with(t, kind->name, t->opens, flags,
+                                            &error)
+                          : image_test_open(t, kind->name, flags, &error);
 
     if (rc)
         fail_msg("open: %s", tn_error_text(&error, rc));

@@ -45,6 +45,8 @@
 /* Its reference counts may have no room for a snapshot of compressed clusters:
  * that is refused, and nothing has happened then. */
 #define IMAGE_FULL_COUNTS 0x2000u
+#define IMAGE_BITMAPS 0x4000u /* persistent ones */
+#define IMAGE_STATE 0x8000u   /* of the machine, in its snapshots */
 
 /* One way to make an image. */
 struct image_options {
@@ -54,6 +56,7 @@ struct image_options {
     uint32_t without;      /* what of the kind's abilities it does not have */
     uint32_t with;         /* what it has more */
     uint64_t backing;      /* size of an image under it; 0 none */
+    const char *opens;     /* options to open it with; NULL none */
 };
 
 struct image_kind {

@@ -27,37 +27,51 @@ def content(sectors):
 
 
 def adc(data):
-    """Plain pieces, and runs as copies of the byte before."""
-    out, i = b"", 0
+    """Plain pieces and copies of earlier bytes, in both of their forms."""
+    out, plain, seen, i = b"", b"", {}, 0
+
+    def flush():
+        return bytes([0x80 | len(plain) - 1]) + plain if plain else b""
+
     while i < len(data):
-        run = 1
-        while run < 67 and i + run < len(data) and data[i + run] == data[i]:
-            run += 1
-        if i and run >= 4 and data[i - 1] == data[i]:
-            out += bytes([0x40 | run - 4, 0, 0])
-            i += run
-        elif i and run == 3 and data[i - 1] == data[i]:
-            out += bytes([0, 0])
-            i += run
+        key, n = data[i:i + 4], 4
+        at = seen.get(key)
+        seen[key] = i
+        if at is None or len(key) < 4 or i - at > 65536:
+            plain += data[i:i + 1]
+            i += 1
+            if len(plain) == 128:
+                out, plain = out + flush(), b""
+            continue
+        while n < 67 and i + n < len(data) and data[at + n] == data[i + n]:
+            n += 1
+        out, plain, back = out + flush(), b"", i - at - 1
+        if n <= 18 and back < 1024:
+            out += bytes([n - 3 << 2 | back >> 8, back & 255])
         else:
-            n = min(len(data) - i, 1 if run > 3 else 30)
-            out += bytes([0x80 | n - 1]) + data[i:i + n]
-            i += n
-    return out
+            out += bytes([0x40 | n - 4, back >> 8, back & 255])
+        i += n
+    return out + flush()
+
+
+def lzfse(data):
+    """Blocks that are not compressed: what a program can make by itself."""
+    return b"bvx-" + struct.pack("<I", len(data)) + data + b"bvx$"
 
 
 CODECS = {
     "raw": (1, lambda d: d), "zlib": (0x80000005, zlib.compress),
     "bzip2": (0x80000006, bz2.compress), "lzma": (0x80000008, lzma.compress),
-    "adc": (0x80000004, adc),
+    "adc": (0x80000004, adc), "lzfse": (0x80000007, lzfse),
 }
 
 
 def dmg(variant):
     disk = content(2000)
+    disk = disk[:192 * SECTOR] + bytes(96 * SECTOR) + disk[288 * SECTOR:]
     kinds = ["raw", "zlib"] if variant == "resources" else \
         ["raw", "zlib", "bzip2", "lzma", "adc"] if variant == "all" else \
-        [variant]
+        [variant.replace("all-", "")]
     body, tables, start = b"", [], 0
     for part in (700, 1300):
         chunks, at = b"", 0

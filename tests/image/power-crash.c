@@ -116,8 +116,7 @@ uint64_t power_content(struct power *p, guint n, uint32_t *content)
     return size;
 }
 
-/* The last flush that had ended. */
-static guint last_flush(const struct power *p, guint point)
+guint power_last_flush(const struct power *p, guint point)
 {
     guint last = 0;
 
@@ -218,7 +217,7 @@ static void compare(struct power *p, guint point)
 {
     g_autofree uint8_t *data = g_malloc(MOST_BYTES);
     g_autofree uint32_t *content = g_new(uint32_t, SECTORS);
-    guint last = last_flush(p, point);
+    guint last = power_last_flush(p, point);
     uint64_t was_size = power_content(p, last, content);
     uint64_t size = p->t.node->info.bytes;
 
@@ -252,6 +251,21 @@ static gboolean find_snapshot(struct power *p, guint i,
     }
 }
 
+static void compare_state(struct power *p, guint point, guint i,
+                          uint64_t bytes)
+{
+    const struct tn_format *f = image_calls_begin(&p->t);
+    g_autofree uint8_t *must = power_state(i, bytes);
+    g_autofree uint8_t *is = g_malloc0(bytes + 1);
+
+    if (bytes)
+        assert_int_equal(f->state_io(p->t.node->host.self, 0, 0, is, bytes),
+                         0);
+    image_calls_end(&p->t);
+    if (memcmp(is, must, bytes))
+        failed(p, point, "wrong machine state", 0, i, 0);
+}
+
 /* The image is open, for reading, with the content of S afterwards. */
 static void compare_snapshot(struct power *p, guint point, guint i,
                              struct tn_image_snapshot *s)
@@ -267,6 +281,8 @@ static void compare_snapshot(struct power *p, guint point, guint i,
     p->t.node->info.bytes = s->bytes;
     image_calls_end(&p->t);
     assert_int_equal(s->bytes, of->bytes);
+    assert_int_equal(s->state_bytes, of->state_bytes);
+    compare_state(p, point, i, of->state_bytes);
     assert_int_equal(image_do(&p->t, TN_DISK_READ, 0, 0, s->bytes, data), 0);
     for (uint64_t at = 0; at < s->bytes; at += SECTOR) {
         uint32_t was = of->content[at / SECTOR];
@@ -281,7 +297,7 @@ static void compare_snapshot(struct power *p, guint point, guint i,
  * and closed afterwards. */
 static void check_snapshots(struct power *p, guint point)
 {
-    guint last = last_flush(p, point);
+    guint last = power_last_flush(p, point);
 
     for (guint i = 0; i < p->n_snapshots; i++) {
         const struct power_snapshot *of = &p->snapshots[i];
@@ -305,21 +321,32 @@ static void check_snapshots(struct power *p, guint point)
 
 /* ---- */
 
+#define AGAIN 8u
+#define AGAIN_BYTES 8192u
+
 /* Go on where the crash was. */
-static void write_again(struct power *p)
+static void write_again(struct power *p, uint64_t *offsets)
 {
-    uint8_t data[8192];
+    uint8_t data[AGAIN_BYTES];
+    gint32 most = (gint32)((p->t.node->info.bytes - AGAIN_BYTES) / SECTOR);
 
     memset(data, 0xa5, sizeof data);
-    for (guint i = 0; i < 8; i++)
-        assert_int_equal(
-            image_do(&p->t, TN_DISK_WRITE, 0,
-                     SECTOR * (uint64_t)g_rand_int_range(
-                                  p->t.random, 0,
-                                  (gint32)((p->t.node->info.bytes - 8192) /
-                                           SECTOR)),
-                     sizeof data, data),
-            0);
+    for (guint i = 0; i < AGAIN; i++) {
+        offsets[i] =
+            SECTOR * (uint64_t)g_rand_int_range(p->t.random, 0, most);
+        assert_int_equal(image_do(&p->t, TN_DISK_WRITE, 0, offsets[i],
+                                  sizeof data, data),
+                         0);
+    }
+}
+
+static void use_bitmaps(struct power *p, const uint64_t *offsets)
+{
+    power_note_bitmaps(p);
+    image_test_close(&p->t);
+    image_kind_open(&p->t, p->kind, 0);
+    power_check_written(p, offsets, AGAIN, AGAIN_BYTES);
+    image_check_clean(&p->t, TRUE);
 }
 
 /* Its check calls counts that are higher than the marks in the tables say
@@ -328,6 +355,7 @@ static gboolean amid_snapshot(struct power *p, guint point)
 {
     for (guint i = 0; i < p->deeds->len; i++)
         if (deed_at(p, i)->kind >= DEED_SNAPSHOT &&
+            deed_at(p, i)->kind <= DEED_DELETE &&
             deed_at(p, i)->start <= point && point <= deed_at(p, i)->end)
             return TRUE;
     return FALSE;
@@ -350,6 +378,7 @@ void power_crash(struct power *p, guint point)
     guint keep = parts[g_rand_int_range(p->t.random, 0, 5)];
     struct block_node *node = p->t.node;
     char *path = p->t.path;
+    uint64_t again[AGAIN];
     gboolean late = (p->kind->abilities & IMAGE_REPLAYS) != 0;
     gboolean reference = p->crashes++ % p->reference_every == 0;
 
@@ -361,13 +390,16 @@ void power_crash(struct power *p, guint point)
     compare(p, point);
     if (!late)
         image_check_clean(&p->t, TRUE);
+    power_check_bitmaps(p, point);
     check_snapshots(p, point);
     if (!late && reference)
         reference_check(p, point);
     image_kind_open(&p->t, p->kind, TN_IMAGE_WRITABLE);
     compare(p, point);
-    write_again(p);
+    write_again(p, again);
     image_check_clean(&p->t, TRUE);
+    if (p->n_bitmaps)
+        use_bitmaps(p, again);
     image_test_close(&p->t);
     if (late && reference)
         reference_check(p, point);

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 #include <glib/gstdio.h>
 
+#include "core/block/secret.h"
 #include "core/util/log.h"
 #include "tests/image/power.h"
 
@@ -210,8 +211,7 @@ static void do_compressed(struct power *p)
     wait_for(p, first);
 }
 
-/* Calls that have the image to themselves are a flush too. */
-static struct deed *call_begin(struct power *p, uint32_t kind)
+struct deed *power_call_begin(struct power *p, uint32_t kind)
 {
     struct deed *d = g_new0(struct deed, 1);
 
@@ -222,8 +222,8 @@ static struct deed *call_begin(struct power *p, uint32_t kind)
     return d;
 }
 
-static void call_end(struct power *p, struct deed *d, int32_t rc,
-                     struct tn_error *error)
+void power_call_end(struct power *p, struct deed *d, int32_t rc,
+                    struct tn_error *error)
 {
     if (rc == -ERANGE && p->kind->abilities & IMAGE_FULL_COUNTS &&
         (d->kind == DEED_SNAPSHOT || d->kind == DEED_APPLY)) {
@@ -252,11 +252,11 @@ static void do_resize(struct power *p)
 
     if (bytes < least || !bytes || bytes == node->info.bytes)
         return;
-    d = call_begin(p, DEED_RESIZE);
+    d = power_call_begin(p, DEED_RESIZE);
     d->bytes = bytes;
     rc = node->fmt.resize(node->host.self, bytes, &error);
     node->info.bytes = bytes;
-    call_end(p, d, rc, &error);
+    power_call_end(p, d, rc, &error);
 }
 
 static void take_snapshot(struct power *p)
@@ -265,7 +265,7 @@ static void take_snapshot(struct power *p)
     struct power_snapshot *of = &p->snapshots[p->n_snapshots];
     struct block_node *node = p->t.node;
     struct tn_image_snapshot s = {.size = sizeof s, .date_seconds = 1};
-    struct deed *d = call_begin(p, DEED_SNAPSHOT);
+    struct deed *d = power_call_begin(p, DEED_SNAPSHOT);
     int32_t rc;
 
     of->content = g_new(uint32_t, SECTORS);
@@ -274,8 +274,11 @@ static void take_snapshot(struct power *p)
     of->deleted = 0;
     assert_int_equal(of->bytes, node->info.bytes);
     g_snprintf(s.name, sizeof s.name, "s%u", p->n_snapshots++);
+    if (p->kind->abilities & IMAGE_STATE && g_rand_int(p->t.random) % 4)
+        s.state_bytes = power_write_state(p);
+    of->state_bytes = s.state_bytes;
     rc = node->fmt.snapshot(node->host.self, TN_SNAPSHOT_CREATE, &s, &error);
-    call_end(p, d, rc, &error);
+    power_call_end(p, d, rc, &error);
     if (rc) {
         g_free(of->content);
         p->n_snapshots--;
@@ -294,7 +297,7 @@ static void use_snapshot(struct power *p, uint32_t kind)
 
     if (of->deleted)
         return;
-    d = call_begin(p, kind);
+    d = power_call_begin(p, kind);
     d->snapshot = i;
     for (uint32_t n = 0;; n++) {
         g_autofree char *name = g_strdup_printf("s%u", i);
@@ -314,7 +317,7 @@ static void use_snapshot(struct power *p, uint32_t kind)
         if (rc == 0)
             node->info.bytes = of->bytes;
     }
-    call_end(p, d, rc, &error);
+    power_call_end(p, d, rc, &error);
 }
 
 static void do_snapshot(struct power *p)
@@ -325,7 +328,10 @@ static void do_snapshot(struct power *p)
         if (p->n_snapshots < MOST_SNAPSHOTS)
             take_snapshot(p);
     } else {
-        use_snapshot(p, n == 2 ? DEED_APPLY : DEED_DELETE);
+        /* None is applied while there are bitmaps. */
+        use_snapshot(p, n == 2 && !(p->kind->abilities & IMAGE_BITMAPS)
+                            ? DEED_APPLY
+                            : DEED_DELETE);
     }
 }
 
@@ -342,6 +348,10 @@ static void do_some(struct power *p)
              p->kind->abilities & (IMAGE_GROWS | IMAGE_SHRINKS) &&
              !node->backing)
         do_resize(p);
+    else if (n > 12 && n < 17 && p->kind->abilities & IMAGE_BITMAPS)
+        power_do_bitmap(p);
+    else if (n > 16 && n < 19 && p->kind->abilities & IMAGE_BITMAPS)
+        power_do_reopen(p);
     else if (n == 12 && node->info.flags & TN_FORMAT_COMPRESSES &&
              !(node->info.flags & TN_FORMAT_SEQUENTIAL))
         do_compressed(p);
@@ -405,6 +415,7 @@ static void run(const struct image_kind *kind, const struct image_options *o,
                 guint32 seed, guint64 crashes)
 {
     struct image_kind able = *kind;
+    struct block_secrets *secrets = block_secrets_new();
     g_autofree char *directory = NULL;
     struct power p = {
         .kind = &able,
@@ -416,11 +427,15 @@ static void run(const struct image_kind *kind, const struct image_options *o,
 
     able.abilities = image_able(kind, o);
     image_kind_init_io(&p.t, kind, seed, BLOCK_IO_INLINE);
+    p.t.opens = o->opens;
+    block_secrets_add(secrets, "key", "sesame", 6);
+    p.t.context->secrets = secrets;
     if (!image_kind_make(&p.t, kind, o, MADE_HERE, BYTES) &&
         !image_kind_make(&p.t, kind, o, MADE_BY_REFERENCE, BYTES)) {
         g_array_unref(p.records);
         g_ptr_array_unref(p.deeds);
         image_test_clear(&p.t);
+        block_secrets_free(secrets);
         return;
     }
     print_message("%s: %s: %" G_GUINT64_FORMAT " crashes (seed %u)\n",
@@ -439,7 +454,11 @@ static void run(const struct image_kind *kind, const struct image_options *o,
     while (p.deeds->len < DEEDS)
         do_some(&p);
     crash_often(&p, crashes);
+    if (p.n_bitmaps)
+        print_message("  %" G_GUINT64_FORMAT " bitmaps said to be whole\n",
+                      p.bitmaps_read);
     clear(&p);
+    block_secrets_free(secrets);
     tn_log_set_fd(-1);
 }
 

@@ -15,6 +15,7 @@
 #define SECTORS (MOST_BYTES / SECTOR)
 #define MOST_FILES 16u
 #define MOST_SNAPSHOTS 64u
+#define MOST_BITMAPS 32u
 
 /* What reached a file. */
 struct record {
@@ -29,6 +30,9 @@ struct record {
 #define DEED_SNAPSHOT 0x101u
 #define DEED_APPLY 0x102u
 #define DEED_DELETE 0x103u
+#define DEED_REOPEN 0x104u
+#define DEED_MERGE 0x105u
+#define DEED_BITMAP 0x110u /* + TN_BITMAP_* */
 
 /* What the guest did, between records START and END. */
 struct deed {
@@ -38,7 +42,9 @@ struct deed {
     uint32_t number;
     uint64_t offset, bytes; /* resize, apply: the new size */
     guint start, end;
-    guint snapshot;
+    guint snapshot; /* or the bitmap */
+    guint from;     /* merge: the other bitmap */
+    uint32_t flags; /* a new bitmap's */
     uint8_t *data;
     gboolean finished;
 };
@@ -52,8 +58,14 @@ struct power_file {
 
 struct power_snapshot {
     uint32_t *content; /* as struct power's base */
-    uint64_t bytes;
+    uint64_t bytes, state_bytes;
     guint deed, deleted; /* indexes; deleted 0: never */
+};
+
+struct power_bitmap {
+    uint64_t granularity;
+    guint added, removed; /* indexes of deeds; removed 0: never */
+    gboolean usable;      /* after the crash under way */
 };
 
 struct power {
@@ -68,6 +80,9 @@ struct power {
     uint32_t *base; /* content at the start: 0, or POWER_BASE */
     struct power_snapshot snapshots[MOST_SNAPSHOTS];
     guint n_snapshots;
+    struct power_bitmap bitmaps[MOST_BITMAPS];
+    guint n_bitmaps;
+    guint64 bitmaps_read; /* that said to be whole */
     guint64 crashes;
     guint64 reference_every;
 };
@@ -79,6 +94,25 @@ struct power {
 
 /* Sector by sector what the first N deeds leave; the size then. */
 uint64_t power_content(struct power *p, guint n, uint32_t *content);
+/* The last flush that had ended. */
+guint power_last_flush(const struct power *p, guint point);
+/* Around calls that have the image to themselves; a flush too. */
+struct deed *power_call_begin(struct power *p, uint32_t kind);
+void power_call_end(struct power *p, struct deed *d, int32_t rc,
+                    struct tn_error *error);
+
+/* power-bitmap.c */
+/* The machine state of snapshot I; g_free(). */
+uint8_t *power_state(guint i, uint64_t bytes);
+/* Of the snapshot that is about to be taken; how much. */
+uint64_t power_write_state(struct power *p);
+void power_do_bitmap(struct power *p);
+void power_do_reopen(struct power *p);
+void power_check_bitmaps(struct power *p, guint point);
+void power_note_bitmaps(struct power *p);
+void power_check_written(struct power *p, const uint64_t *offsets, guint n,
+                         uint64_t bytes);
+
 /* Power is lost after POINT records; points come in ascending order. */
 void power_crash(struct power *p, guint point);
 
