@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <glib/gstdio.h>
+
 #include "core/block/values.h"
 #include "tools/tenon-img.h"
 
@@ -249,8 +251,29 @@ static char *backing_id(const struct img_make *make)
     return id;
 }
 
+/* Options that make no image, before what was there under its name is gone.
+ * -ENOTSUP: the format cannot say. */
+static int32_t check_options(const struct img_make *make,
+                             const struct tn_create *create,
+                             struct tn_error *error)
+{
+    struct tn_measure measure = {.size = sizeof measure};
+    int32_t rc = image_measure(img.context, make->format, make->values, create,
+                               &measure, error);
+
+    return rc == -ENOTSUP ? 0 : rc;
+}
+
+/* An image that could not be made leaves no file that was not there. */
+static void remove_rest(const struct img_make *make, gboolean was_there)
+{
+    if (!was_there && !image_spec_has_protocol(make->name))
+        (void)g_unlink(make->name);
+}
+
 int img_make_create(struct img_make *make)
 {
+    gboolean was_there = g_file_test(make->name, G_FILE_TEST_EXISTS);
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
     g_autoptr(image_spec) spec = NULL;
     g_autofree char *id = backing_id(make);
@@ -279,7 +302,12 @@ int img_make_create(struct img_make *make)
         if (make->protocol_values && options.protocol == make->protocol)
             options.protocol_values = make->protocol_values;
         options.no_flush = TRUE;
+        rc = check_options(make, &create, &error);
+    }
+    if (spec && !rc) {
         rc = node_create(&options, &create, &error);
+        if (rc)
+            remove_rest(make, was_there);
     }
     if (rc)
         return img_fail("%s: %s", make->name, tn_error_text(&error, rc));

@@ -176,6 +176,21 @@ if has_format qcow2; then
     expect 0 "to qcow2" convert -O qcow2 b.raw below/b.qcow2
     expect 0 "from qcow2" convert below/b.qcow2 g.raw
     cmp b.raw g.raw || fail "there and back through qcow2"
+    expect 1 "options that go with nothing" create -q -f qcow2 \
+        -o keep_data_file=on below/b.qcow2 1M
+    expect 0 "leave what was there" compare below/b.qcow2 b.raw
+    expect 1 "a missing data file" create -q -f qcow2 \
+        -o data_file=none.bin,data_file_raw=on,keep_data_file=on p.qcow2 1M
+    [ ! -e p.qcow2 ] || fail "leaves a file"
+    cp b.raw keep.bin
+    expect 0 "a data file that is kept" create -q -f qcow2 \
+        -o data_file=keep.bin,data_file_raw=on,keep_data_file=on \
+        below/k.qcow2 "$(stat -c %s b.raw)"
+    expect 0 "shows its content" compare below/k.qcow2 b.raw
+    expect 0 "a data file" create -q -f qcow2 -o data_file=here.bin \
+        here.qcow2 1M
+    (mkdir elsewhere && mv here.qcow2 elsewhere/)
+    expect 0 "is found in the current directory" check -q elsewhere/here.qcow2
     expect 0 "an overlay" create -f qcow2 -b below/b.qcow2 -F qcow2 o.qcow2
     said "backing_file=below/b.qcow2 backing_fmt=qcow2"
     expect 1 "format of the backing file" create -f qcow2 -b below/b.qcow2 p 1M
@@ -288,6 +303,8 @@ elif ! has_format qcow2 || { "$img" check a.qcow2 >.out 2>&1; [ $? = 63 ]; }; th
 else
     python3 "$here/tenon-img-compare.py" "$img" qemu-img "$work" ||
         fail "comparison"
+    python3 "$here/tenon-img-lines.py" "$img" qemu-img "$work/lines" ||
+        fail "command lines"
 fi
 
 [ $failures = 0 ] || { echo "$failures failed"; exit 1; }
