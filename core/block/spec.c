@@ -129,6 +129,12 @@ static char *protocol_name(GHashTable *table, const char *prefix,
         return g_strdup(any);
     if (g_str_has_prefix(driver, "null"))
         return g_strdup_printf("%s://", driver);
+    if (!strcmp(driver, "nbd")) {
+        tn_error_set(error, -EINVAL,
+                     "The 'nbd' block driver requires server.path or "
+                     "server.host");
+        return NULL;
+    }
     tn_error_set(error, -EINVAL,
                  "The '%s' block driver requires a file name", driver);
     return NULL;

@@ -421,6 +421,19 @@ static void test_a_server_that_comes_late(void **state)
     g_free(liar);
 }
 
+static void test_json_without_a_server(void **state)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    struct nbd_test s;
+
+    (void)state;
+    nbd_test_begin(&s, MIB);
+    assert_null(image_spec_new(s.t.registry, "json:{\"driver\":\"nbd\"}",
+                               &error));
+    assert_non_null(strstr(tn_error_text(&error, 0), "server.path"));
+    nbd_test_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_that_drips),
         cmocka_unit_test(test_chunks_without_end),
         cmocka_unit_test(test_a_server_that_comes_late),
+        cmocka_unit_test(test_json_without_a_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,8 +202,8 @@ static void test_errors_come_through(void **state)
     nbd_test_begin(&s, MIB);
     nbd_test_start(&s,
                    "nbdkit -f -U %s --filter=error memory 1M "
-                   "error-pwrite=ENOSPC error-pwrite-rate=100%% error-pread=EIO "
-              "error-pread-rate=100%%", s.socket);
+                   "error-pwrite=ENOSPC error-pwrite-rate=100%% "
+                   "error-pread=EIO error-pread-rate=100%%", s.socket);
     nbd_test_open(&s, "raw", TN_IMAGE_WRITABLE);
     assert_int_equal(image_do(&s.t, TN_DISK_WRITE, 0, 0, 512, data), -ENOSPC);
     assert_int_equal(image_do(&s.t, TN_DISK_READ, 0, 0, 512, data), -EIO);
