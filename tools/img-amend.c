@@ -84,17 +84,16 @@ static int run(int argc, char **argv)
         return img_usage("Must specify options (-o)");
     if (img_begin())
         return 1;
-    if (img.format && img_options_help(lists, img.format, TRUE))
-        return 0;
+    if (img.format && img_options_help(lists, img.format, NULL, TRUE, &status))
+        return status;
     if (argc != 1)
         return img_usage("Expecting one image file name");
     open.name = argv[0];
     node = img_open(&open);
     if (!node)
         return 1;
-    if (img_options_help(lists, node->host.entry->info.id, TRUE))
-        status = 0;
-    else
+    if (!img_options_help(lists, node->host.entry->info.id, NULL, TRUE,
+                          &status))
         status = amend(node);
     return img_close(node) || status;
 }

@@ -8,11 +8,14 @@
 #include "core/block/values.h"
 #include "tools/tenon-img.h"
 
+#define MOST_SPARSE (16u << 20)
+
 static GPtrArray *lists;
 static const char *out_format, *backing, *backing_format, *snapshot;
 static gboolean target_opts, target_is_zero, bitmaps, skip_broken, offload,
     compress, no_create, any_order, salvage;
-static uint64_t sparse = 4096, rate, parallel;
+static uint64_t sparse = 4096, rate;
+static uint64_t parallel = UINT64_MAX; /* which is: as suits */
 
 static const struct img_option options[] = {
     {'f', "source-format", "FORMAT", IMG_TEXT, &img.format,
@@ -226,7 +229,8 @@ static int copy_all(GPtrArray *sources, struct block_node *target,
             .offload = offload,
             .sparse = sparse,
             .rate = rate,
-            .parallel = (guint)MIN(parallel, 64),
+            .parallel = parallel == UINT64_MAX ? 0
+                                               : (guint)MIN(parallel, 64),
             .progress = progress,
             .unreadable = unreadable,
         };
@@ -324,6 +328,14 @@ static int check_options(int argc)
                         "exclusive");
     if (compress && offload)
         return img_fail("Cannot enable copy offloading when -c is used");
+    if (sparse % 512 || sparse > MOST_SPARSE)
+        return img_fail("Invalid buffer size for sparse output specified. "
+                        "Valid sizes are multiples of 512 up to %u. Select 0 "
+                        "to disable sparse detection (fully allocates "
+                        "output).", MOST_SPARSE);
+    if (parallel == 0)
+        return img_fail("Invalid number of requests in flight specified: it "
+                        "must be at least 1");
     if (bitmaps && argc > 2)
         return img_fail("Copying bitmaps only possible with single source");
     return 0;
@@ -339,8 +351,8 @@ static int run(int argc, char **argv)
 
     if (img_begin())
         return 1;
-    if (img_options_help(lists, format, FALSE))
-        return 0;
+    if (img_options_help(lists, format, NULL, FALSE, &status))
+        return status;
     status = check_options(argc);
     if (status)
         return status;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/block/values.h"
 #include "tools/tenon-img.h"
 
 static GPtrArray *lists;
@@ -26,45 +25,6 @@ static const struct img_option options[] = {
     IMG_POLICY,
     IMG_END,
 };
-
-static void print_value(const struct tn_property *row,
-                        const struct tn_value *value)
-{
-    g_autofree char *name = g_strdup(row->name);
-
-    if (!value->text || !*value->text)
-        return;
-    if (g_str_has_prefix(name, "encrypt-"))
-        name[strlen("encrypt")] = '.';
-    else
-        g_strdelimit(name, "-", '_');
-    if (row->type == TN_PROP_BOOL)
-        printf(" %s=%s", name, value->items[0].number ? "on" : "off");
-    else if (row->type == TN_PROP_SIZE && value->n_items)
-        printf(" %s=%" G_GUINT64_FORMAT, name, value->items[0].number);
-    else
-        printf(" %s=%s", name, value->text);
-}
-
-/* "Formatting 'NAME', fmt=qcow2 cluster_size=65536 ... size=..." */
-static void announce(const struct img_make *make)
-{
-    printf("Formatting '%s', fmt=%s", make->name, make->format->info.id);
-    for (guint i = 0; i < make->format->info.n_properties; i++) {
-        const struct tn_property *row = &make->format->properties[i];
-
-        if ((row->flags & TN_PROP_CREATE) &&
-            (make->values[i].set || strcmp(row->name, "preallocation") != 0))
-            print_value(row, &make->values[i]);
-    }
-    printf(" size=%" G_GUINT64_FORMAT, make->bytes);
-    if (make->backing)
-        printf(" backing_file=%s", make->backing);
-    if (make->backing && make->backing_format)
-        printf(" backing_fmt=%s", make->backing_format);
-    putchar('\n');
-    fflush(stdout);
-}
 
 static int fill(struct img_make *make, const char *size)
 {
@@ -109,8 +69,8 @@ static int run(int argc, char **argv)
 
     if (status)
         return status;
-    if (img_options_help(lists, format, FALSE))
-        return 0;
+    if (img_options_help(lists, format, argc ? argv[0] : NULL, FALSE, &status))
+        return status;
     if (argc < 1)
         return img_usage("Expecting image file name");
     if (argc > 2)
@@ -121,10 +81,9 @@ static int run(int argc, char **argv)
     if (!status && !make.has_size)
         status = img_fail("%s: Image creation needs a size parameter",
                           argv[0]);
-    if (!status)
-        make.bytes = img_round_up(make.bytes, 512);
     if (!status && !img.quiet)
-        announce(&make);
+        img_make_tell(&make);
+    make.bytes = img_round_up(make.bytes, 512);
     if (!status)
         status = img_make_create(&make);
     img_make_clear(&make);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making images: -o lists, the backing image's size, create. */
+/*
+ * Making images: -o lists, the backing image's size, create.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,147 +29,74 @@ void img_make_clear(struct img_make *make)
 {
     if (make->format)
         block_values_free(make->format, make->values);
+    if (make->protocol)
+        block_values_free(make->protocol, make->protocol_values);
     if (make->texts)
         g_ptr_array_unref(make->texts);
     g_free(make->backing);
     g_free(make->backing_format);
+    g_free(make->raw_preallocation);
     memset(make, 0, sizeof *make);
 }
 
 /* ---- -o ---- */
 
-/* encrypt-key-secret -> encrypt.key-secret, cluster-size -> cluster_size: as
- * other tools spell them. */
-static char *foreign_name(const char *name)
+/* A file system's affair, not the format's: raw images. */
+static int set_preallocation(struct img_make *make, const char *value)
 {
-    char *out;
+    gboolean raw = !strcmp(make->format->info.id, "raw");
 
-    if (g_str_has_prefix(name, "encrypt-"))
-        return g_strconcat("encrypt.", name + strlen("encrypt-"), NULL);
-    if (!strcmp(name, "key-secret") || !strcmp(name, "cipher-alg") ||
-        !strcmp(name, "cipher-mode") || !strcmp(name, "ivgen-alg") ||
-        !strcmp(name, "ivgen-hash-alg") || !strcmp(name, "hash-alg") ||
-        !strcmp(name, "iter-time") || !strcmp(name, "new-secret") ||
-        !strcmp(name, "old-secret"))
-        return g_strdup(name);
-    out = g_strdup(name);
-    return g_strdelimit(out, "-", '_');
+    if (strcmp(value, "off") != 0 &&
+        !(raw && (!strcmp(value, "falloc") || !strcmp(value, "full"))))
+        return img_fail("%s: Unsupported preallocation mode: %s", make->name,
+                        value);
+    g_free(make->raw_preallocation);
+    make->raw_preallocation = raw ? g_strdup(value) : NULL;
+    return 0;
 }
 
-static const char *type_text(const struct tn_property *row)
+static gboolean is_protocol_option(struct img_make *make, const char *key)
 {
-    switch (row->type) {
-    case TN_PROP_BOOL: return "bool (on/off)";
-    case TN_PROP_UINT:
-    case TN_PROP_INT: return "num";
-    case TN_PROP_SIZE: return "size";
-    default: return "str";
-    }
+    const struct tn_property *row;
+
+    if (!make->protocol)
+        make->protocol = node_protocol(img.registry, make->name, NULL);
+    row = make->protocol ? block_values_row(make->protocol, key) : NULL;
+    return row && row->flags & TN_PROP_CREATE;
 }
 
-struct help_row {
-    char *name;
-    const char *type;
-    char *doc;
-};
-
-static gint by_name(gconstpointer a, gconstpointer b)
+static int set_protocol_option(struct img_make *make, const char *key,
+                               const char *value)
 {
-    return strcmp((*(struct help_row *const *)a)->name,
-                  (*(struct help_row *const *)b)->name);
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    int32_t rc = 0;
+
+    if (!make->protocol_values)
+        make->protocol_values = block_values_new(make->protocol, &error);
+    if (make->protocol_values)
+        rc = block_values_set(make->protocol, make->protocol_values, key,
+                              value, &error);
+    if (rc || !make->protocol_values)
+        return img_fail("%s: %s", make->name, tn_error_text(&error, rc));
+    return 0;
 }
 
-static void add_row(GPtrArray *rows, const char *name, const char *type,
-                    const char *doc, const char *choices)
+/* Made in the current directory, like all that a command names; the image
+ * says where that is unless the two are side by side. */
+static char *data_file_name(const struct img_make *make, const char *value)
 {
-    struct help_row *row = g_new0(struct help_row, 1);
-    g_autofree char *list = g_strdup(choices);
+    g_autofree char *directory = g_path_get_dirname(make->name);
 
-    for (char *p = list; p && *p; p++)
-        if (*p == '|')
-            *p = ' ';
-    row->name = foreign_name(name);
-    row->type = type;
-    row->doc = list && *list ? g_strdup_printf("%s (%s)", doc, list)
-                             : g_strdup(doc);
-    g_ptr_array_add(rows, row);
-}
-
-static void free_row(gpointer data)
-{
-    struct help_row *row = data;
-
-    g_free(row->name);
-    g_free(row->doc);
-    g_free(row);
-}
-
-static gboolean has_backing(struct tn_component_entry *entry)
-{
-    static const char *const with[] = {"qcow2", "qcow", "qed", "vmdk"};
-
-    for (gsize i = 0; i < G_N_ELEMENTS(with); i++)
-        if (!strcmp(entry->info.id, with[i]))
-            return TRUE;
-    return FALSE;
-}
-
-static void print_options(struct tn_component_entry *entry, gboolean amend)
-{
-    g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(free_row);
-    uint32_t flag = amend ? TN_PROP_AMEND : TN_PROP_CREATE;
-
-    for (guint i = 0; i < entry->info.n_properties; i++)
-        if (entry->properties[i].flags & flag)
-            add_row(rows, entry->properties[i].name,
-                    type_text(&entry->properties[i]), entry->properties[i].doc,
-                    entry->properties[i].choices);
-    if (!amend)
-        add_row(rows, "size", "size", "Virtual disk size", "");
-    if (!amend && has_backing(entry)) {
-        add_row(rows, "backing_file", "str", "File name of a base image", "");
-        add_row(rows, "backing_fmt", "str", "Image format of the base image",
-                "");
-    }
-    g_ptr_array_sort(rows, by_name);
-    printf(amend ? "Amend options for '%s':\n" : "Supported %s options:\n",
-           entry->info.id);
-    for (guint i = 0; i < rows->len; i++) {
-        const struct help_row *row = g_ptr_array_index(rows, i);
-        g_autofree char *left = g_strdup_printf("%s=<%s>", row->name,
-                                                row->type);
-
-        printf("  %-22s - %s\n", left, row->doc);
-    }
-}
-
-gboolean img_options_help(GPtrArray *lists, const char *format,
-                          gboolean amend)
-{
-    gboolean help = FALSE;
-
-    for (guint i = 0; lists && i < lists->len; i++) {
-        const char *rest = g_ptr_array_index(lists, i);
-        char *key, *value;
-
-        while (image_spec_next(&rest, &key, &value)) {
-            help |= !value && (!strcmp(key, "help") || !strcmp(key, "?"));
-            g_free(key);
-            g_free(value);
-        }
-    }
-    if (help) {
-        struct tn_component_entry *entry = img_format(format);
-
-        if (entry)
-            print_options(entry, amend);
-    }
-    return help;
+    if (!*value || g_path_is_absolute(value) || !strcmp(directory, ".") ||
+        image_spec_has_protocol(value) || image_spec_has_protocol(make->name))
+        return g_strdup(value);
+    return g_canonicalize_filename(value, NULL);
 }
 
 static int set_one(struct img_make *make, const char *key, const char *value)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    g_autofree char *place = NULL;
     const struct tn_property *row;
     int32_t rc;
 
@@ -187,20 +116,16 @@ static int set_one(struct img_make *make, const char *key, const char *value)
         make->backing_format = g_strdup(value);
         return 0;
     }
-    if (!strcmp(key, "nocow")) /* an attribute that only one file system has */
-        return 0;
     row = block_values_row(make->format, key);
-    if (!row && !strcmp(key, "preallocation") && !strcmp(value, "off"))
-        return 0;
-    /* A file system's affair, not the format's: raw images. */
-    if (!row && !strcmp(key, "preallocation") &&
-        !strcmp(make->format->info.id, "raw")) {
-        g_ptr_array_add(make->texts, g_strdup_printf("%s=%s", key, value));
-        return 0;
-    }
+    if (!row && !strcmp(key, "preallocation"))
+        return set_preallocation(make, value);
+    if (!row && is_protocol_option(make, key))
+        return set_protocol_option(make, key, value);
     if (!row)
         return img_fail("%s: Invalid parameter '%s': see -o help", make->name,
                         key);
+    if (!strcmp(row->name, "data-file"))
+        value = place = data_file_name(make, value);
     rc = block_values_set(make->format, make->values, key, value, &error);
     if (rc)
         return img_fail("%s: %s", make->name, tn_error_text(&error, rc));
@@ -282,16 +207,10 @@ int img_make_backing(struct img_make *make, uint64_t *bytes)
 /* Raw images have no format to reserve their space. */
 static uint32_t raw_preallocation(const struct img_make *make)
 {
-    for (guint i = 0; i < make->texts->len; i++) {
-        const char *text = g_ptr_array_index(make->texts, i);
-
-        if (!strcmp(make->format->info.id, "raw")) {
-            if (!strcmp(text, "preallocation=falloc"))
-                return TN_PREALLOCATE_FALLOC;
-            if (!strcmp(text, "preallocation=full"))
-                return TN_PREALLOCATE_FULL;
-        }
-    }
+    if (!g_strcmp0(make->raw_preallocation, "falloc"))
+        return TN_PREALLOCATE_FALLOC;
+    if (!g_strcmp0(make->raw_preallocation, "full"))
+        return TN_PREALLOCATE_FULL;
     return TN_PREALLOCATE_OFF;
 }
 
@@ -357,6 +276,8 @@ int img_make_create(struct img_make *make)
         image_spec_apply(spec, &options);
         options.format = make->format;
         options.format_values = make->values;
+        if (make->protocol_values && options.protocol == make->protocol)
+            options.protocol_values = make->protocol_values;
         options.no_flush = TRUE;
         rc = node_create(&options, &create, &error);
     }

@@ -161,8 +161,8 @@ static int run(int argc, char **argv)
                                   : "Expecting one image file name or --size");
     if (img_begin())
         return 1;
-    if (img_options_help(lists, format, FALSE))
-        return 0;
+    if (img_options_help(lists, format, NULL, FALSE, &status))
+        return status;
     if (argc == 1) {
         open.name = argv[0];
         node = img_open(&open);

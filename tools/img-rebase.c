@@ -205,6 +205,9 @@ static int run(int argc, char **argv)
         return img_usage("Expecting one image file name");
     if (!backing)
         return img_usage("Use backing file (-b) option");
+    if (*backing && !backing_format)
+        return img_fail("Could not change the backing file to '%s': backing "
+                        "format must be specified (-F)", backing);
     if (img_begin() || (backing_format && !img_format(backing_format)))
         return 1;
     open.name = argv[0];
@@ -215,12 +218,6 @@ static int run(int argc, char **argv)
     /* Unsafe: only for what says which content it is. */
     if (*backing && (!unsafe || r.top->fmt.set_base))
         status = open_new(&r);
-    if (!status && *backing && !backing_format) {
-        img_warn("Specifying a backing file without its format (-F) is "
-                 "unsafe: it will be guessed from its content");
-        if (r.new)
-            backing_format = r.new->host.entry->info.id;
-    }
     if (!status)
         status = rebase(&r);
     node_close(r.new, NULL);

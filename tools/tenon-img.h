@@ -148,6 +148,9 @@ struct img_make {
     struct tn_component_entry *format;
     struct tn_value *values; /* of the format; NULL until set */
     GPtrArray *texts;        /* "name=value" pairs as they were set */
+    char *raw_preallocation; /* NULL: off */
+    struct tn_component_entry *protocol; /* NULL: not looked for */
+    struct tn_value *protocol_values;    /* NULL: none was set */
     char *backing;
     char *backing_format;
     gboolean has_size;
@@ -165,9 +168,15 @@ int img_make_create(struct img_make *make);
 /* The values of the format that opening the new image needs: its secrets.
  * block_values_free() them. */
 struct tn_value *img_make_secrets(const struct img_make *make);
-/* Is one of the -o LISTS a request for help? Prints. */
+
+/* ---- their words: img-make-words.c ---- */
+
+/* Is one of the -o LISTS a request for help? Prints FORMAT's options, and, if
+ * the image's NAME is known, those of its protocol. */
 gboolean img_options_help(GPtrArray *lists, const char *format,
-                          gboolean amend);
+                          const char *name, gboolean amend, int *status);
+/* "Formatting 'NAME', fmt=qcow2 cluster_size=65536 ... size=..." */
+void img_make_tell(const struct img_make *make);
 
 /* ---- numbers: img-number.c ---- */
 

@@ -140,7 +140,7 @@ static const struct {
     const char *theirs, *ours;
 } protocol_aliases[] = {
     {"host_device", "file"}, {"host_cdrom", "file"}, {"null-co", "null"},
-    {"null-aio", "null"},
+    {"null-aio", "null"},   {"https", "http"},
 };
 
 static const char *protocol_id(const char *driver)

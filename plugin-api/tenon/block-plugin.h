@@ -241,9 +241,9 @@ struct tn_image {
     /* [engine, may block] */
     int32_t (*set_length)(struct tn_host *host, uint32_t file, uint64_t bytes,
                           struct tn_error *error);
-    /* [engine, in open() only, may block] Open another file of the image,
-     * NAME being relative to the image. Returns its index, or a negative
-     * errno; -EPERM if the caller forbids it. */
+    /* [engine, in open(), create() and resize() only, may block] Open another
+     * file of the image, NAME being relative to the image. Returns its index,
+     * or a negative errno; -EPERM if the caller forbids it. */
     int32_t (*add_file)(struct tn_host *host, const char *name, uint32_t flags,
                         struct tn_error *error);
     /* [any] Zeroed memory, or NULL also when the engine's limit for this

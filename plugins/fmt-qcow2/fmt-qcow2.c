@@ -79,9 +79,9 @@ TN_PLUGIN_INFO(plugin_info) = {
              .summary = "Image format qcow2, versions 2 and 3"},
 };
 
-TN_COMPONENT_INFO(qcow2_info, 22) = {
+TN_COMPONENT_INFO(qcow2_info, 23) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, qcow2_info),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 22),
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 23),
              .id = "qcow2",
              .provides = "0:514649fb",
              .summary = "qcow2 images, versions 2 and 3"},
@@ -139,6 +139,11 @@ TN_COMPONENT_INFO(qcow2_info, 22) = {
              .flags = TN_PROP_CREATE | TN_PROP_AMEND,
              .default_value = "no",
              .doc = "The external data file must stay valid as a raw image"},
+            {.name = "keep-data-file",
+             .type = TN_PROP_BOOL,
+             .flags = TN_PROP_CREATE,
+             .default_value = "no",
+             .doc = "The external data file exists: keep what is in it"},
             {.name = "encryption",
              .type = TN_PROP_BOOL,
              .flags = TN_PROP_CREATE,

@@ -51,6 +51,14 @@ static int32_t check_options(struct qcow2 *q, const struct layout *l,
     if (l->data_raw && !l->data_file)
         return tn_fail(q->host, error, -EINVAL,
                        "data-file-raw needs a data-file");
+    if (l->data_keep && !l->data_file)
+        return tn_fail(q->host, error, -EINVAL,
+                       "keep-data-file needs a data-file");
+    if (l->data_keep && (l->preallocation == TN_PREALLOCATE_OFF ||
+                         l->preallocation == TN_PREALLOCATE_FULL))
+        return tn_fail(q->host, error, -EINVAL,
+                       "what is in the data file can only be seen with "
+                       "data-file-raw or preallocation=metadata or falloc");
     if (l->data_raw && c->backing)
         return tn_fail(q->host, error, -EINVAL,
                        "data-file-raw and a backing image exclude each other");
@@ -80,6 +88,7 @@ int32_t layout_options(struct qcow2 *q, struct layout *l,
     if (l->data_file && !l->data_file[0])
         l->data_file = NULL;
     l->data_raw = (uint32_t)props->get_uint(q->host, "data-file-raw");
+    l->data_keep = (uint32_t)props->get_uint(q->host, "keep-data-file");
     /* Whoever reads the raw file sees all of it. */
     if (l->data_raw && !l->preallocation)
         l->preallocation = TN_PREALLOCATE_METADATA;
@@ -244,6 +253,8 @@ static int32_t make_data(struct writer *w, uint64_t bytes,
     if (l->preallocation >= TN_PREALLOCATE_FALLOC && end > at)
         return q->image->preallocate(q->host, q->data_file, at, end - at,
                                      l->preallocation, error);
+    if (l->data_keep && q->image->length(q->host, q->data_file) >= end)
+        return 0;
     return q->image->set_length(q->host, q->data_file, end, error);
 }
 
@@ -337,7 +348,10 @@ static int32_t make_image(struct qcow2 *q, const struct layout *l,
     int32_t rc = build_header(q, l, c, buffer, error);
 
     if (rc == 0 && l->data_file) {
-        rc = q->image->create_file(q->host, l->data_file, 0, error);
+        rc = l->data_keep
+                 ? q->image->add_file(q->host, l->data_file, TN_IMAGE_WRITABLE,
+                                      error)
+                 : q->image->create_file(q->host, l->data_file, 0, error);
         if (rc >= 0) {
             q->data_file = (uint32_t)rc;
             rc = 0;

@@ -10,7 +10,7 @@ struct layout {
     uint64_t cluster;
     uint32_t cluster_bits, refcount_order, version;
     uint32_t extended, compression, lazy, preallocation;
-    uint32_t data_raw, crypt;
+    uint32_t data_raw, data_keep, crypt;
     const char *data_file; /* NULL none */
     uint64_t table, blocks, crypt_clusters, l1, l2, data;
     uint64_t l1_entries, total;

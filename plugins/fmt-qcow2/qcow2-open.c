@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint32_t qcow2_probe(const uint8_t *header, uint32_t bytes, uint64_t length)
@@ -18,6 +19,21 @@ uint32_t qcow2_probe(const uint8_t *header, uint32_t bytes, uint64_t length)
 }
 
 /* ---- the file with the guest's data ---- */
+
+/* Beside the image; or, since other tools make and look for it there, in the
+ * current directory. */
+static int32_t add_data_file(struct qcow2 *q, const char *name, uint32_t flags,
+                             struct tn_error *error)
+{
+    int32_t rc = q->image->add_file(q->host, name, flags, error);
+    char *here = rc == -ENOENT && name[0] != '/' ? realpath(name, NULL) : NULL;
+
+    if (here) {
+        rc = q->image->add_file(q->host, here, flags, error);
+        free(here);
+    }
+    return rc;
+}
 
 static int32_t open_data_file(struct qcow2 *q, uint32_t flags,
                               struct tn_error *error)
@@ -44,7 +60,7 @@ static int32_t open_data_file(struct qcow2 *q, uint32_t flags,
         return tn_fail(q->host, error, -EINVAL,
                        "the image does not say where its data file is: give "
                        "it as data-file");
-    rc = q->image->add_file(q->host, name, flags, error);
+    rc = add_data_file(q, name, flags, error);
     if (rc < 0)
         return rc;
     q->data_file = (uint32_t)rc;

@@ -252,6 +252,28 @@ static void file_info(void *self, struct tn_protocol_info *info)
 
 /* ---- making, sizing, holes ---- */
 
+/* What some file systems offer for a file that is still empty; where they do
+ * not there is nothing to say: other images are none the worse for it. */
+static void set_attributes(const struct file *file)
+{
+    const struct tn_props *props = tn_service(file->host, TN_HOST_PROPS);
+    uint64_t hint = props->get_uint(file->host, "extent-size-hint");
+    struct fsxattr attributes;
+    int flags;
+
+    if (props->get_uint(file->host, "nocow") &&
+        ioctl(file->fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        flags |= FS_NOCOW_FL;
+        (void)ioctl(file->fd, FS_IOC_SETFLAGS, &flags);
+    }
+    if (hint && hint <= UINT32_MAX &&
+        ioctl(file->fd, FS_IOC_FSGETXATTR, &attributes) == 0) {
+        attributes.fsx_xflags |= FS_XFLAG_EXTSIZE;
+        attributes.fsx_extsize = (uint32_t)hint;
+        (void)ioctl(file->fd, FS_IOC_FSSETXATTR, &attributes);
+    }
+}
+
 static int32_t file_make(void *self, const char *name, uint64_t bytes,
                          struct tn_error *error)
 {
@@ -268,7 +290,12 @@ static int32_t file_make(void *self, const char *name, uint64_t bytes,
     file->fd = fd;
     file->flags = TN_IMAGE_WRITABLE;
     rc = lock_file(file, name, error);
-    if (!rc && (ftruncate(fd, 0) || ftruncate(fd, (off_t)bytes)))
+    if (!rc && ftruncate(fd, 0))
+        rc = tn_fail(file->host, error, -errno, "%s: %s", name,
+                     strerror(errno));
+    if (!rc)
+        set_attributes(file);
+    if (!rc && ftruncate(fd, (off_t)bytes))
         rc = tn_fail(file->host, error, -errno, "%s: %s", name,
                      strerror(errno));
     file_close(file);
@@ -332,10 +359,23 @@ TN_PLUGIN_INFO(plugin_info) = {
              .summary = "Images in files and on block devices"},
 };
 
-TN_COMPONENT_INFO(file_component, 0) = {
+TN_COMPONENT_INFO(file_component, 2) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, file_component),
-    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_PROTOCOL, 0), .id = "file",
+    .info = {TN_COMPONENT_INFO_KIND(TN_KIND_PROTOCOL, 2), .id = "file",
              .summary = "A file or block device of the host"},
+    .properties =
+        {
+            {.name = "extent-size-hint",
+             .type = TN_PROP_SIZE,
+             .flags = TN_PROP_CREATE,
+             .default_value = "1M",
+             .doc = "New file: space is taken in such pieces (XFS); 0: as it comes"},
+            {.name = "nocow",
+             .type = TN_PROP_BOOL,
+             .flags = TN_PROP_CREATE,
+             .default_value = "no",
+             .doc = "New file: it is written in place (btrfs)"},
+        },
 };
 
 static const struct tn_component_ops file_ops = {

@@ -50,6 +50,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if what == "down" and count[what] > 1:
             return self.answer(503)
         content = b"" if what == "empty" else data
+        if what.startswith("beside/"):
+            with open(os.path.join(os.path.dirname(sys.argv[1]),
+                                   os.path.basename(what)), "rb") as file:
+                content = file.read()
         wanted = re.match(r"bytes=(\d+)-(\d+)$",
                           self.headers.get("Range", ""))
         if not wanted or what == "no-ranges":
@@ -58,11 +62,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if first >= len(content):
             return self.answer(416, Content_Range="bytes */%d" % len(content))
         last = min(last, len(content) - 1)
-        etag, total = '"one"', len(content)
+        valid, total = {"ETag": '"one"'}, len(content)
+        if what == "dates":
+            valid = {"Last_Modified": "Mon, 02 Nov 2026 10:00:%02d GMT"
+                     % count[what]}
+        if what == "date":
+            valid = {"Last_Modified": "Mon, 02 Nov 2026 10:00:00 GMT"}
         if count[what] > 1:
             if what == "changes":
-                etag = '"two"'
-                return self.answer(200, content, ETag=etag)
+                return self.answer(200, content, ETag='"two"')
             if what == "grows":
                 total += 1
             if what == "shifts":
@@ -72,8 +80,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = content[first:last + 1]
         if what == "short" and count[what] > 1:
             body = body[:-1]
-        self.answer(206, body, ETag=etag, Content_Range="bytes %d-%d/%d" % (
-            first, last, total))
+        self.answer(206, body, Content_Range="bytes %d-%d/%d" % (
+            first, last, total), **valid)
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

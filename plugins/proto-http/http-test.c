@@ -15,12 +15,13 @@
 #include <glib/gstdio.h>
 
 #include "core/block/secret.h"
+#include "core/block/spec.h"
 #include "tests/image/kind.h"
 
 #define BYTES ((3u << 20) + 700u) /* no whole sectors */
 
 static const char *const plugins[] = {"proto-file", "proto-http", "fmt-raw",
-                                      NULL};
+                                      "fmt-qcow2", NULL};
 
 struct web {
     struct image_test t;
@@ -143,6 +144,7 @@ static void test_reads(void **state)
 {
     (void)state;
     reads("good");
+    reads("date");
 }
 
 static void test_follows(void **state)
@@ -198,6 +200,7 @@ static void test_notices(void **state)
 {
     (void)state;
     breaks("changes", -ESTALE);
+    breaks("dates", -ESTALE);
     breaks("grows", -ESTALE);
     breaks("shifts", -EPROTO);
     breaks("short", -EIO);
@@ -249,6 +252,59 @@ static void test_is_not_written(void **state)
     end(&w);
 }
 
+/* As other tools name them. */
+static void test_names_in_json(void **state)
+{
+    static const char *const names[] = {
+        "json:{\"driver\":\"https\",\"url\":\"https://host/x\","
+        "\"sslverify\":\"off\",\"timeout\":5}",
+        "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"https\","
+        "\"url\":\"https://host/x\"}}",
+        "json:{\"driver\":\"http\",\"url\":\"http://host/x\","
+        "\"readahead\":512,\"username\":\"me\",\"cookie\":\"a=1\"}"};
+    struct web w;
+
+    (void)state;
+    begin(&w);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_auto(tn_error_auto) error = TN_ERROR_INIT;
+        g_autoptr(image_spec) spec =
+            image_spec_new(w.t.registry, names[i], &error);
+
+        if (!spec)
+            fail_msg("%s: %s", names[i], tn_error_text(&error, 0));
+        assert_ptr_equal(spec->protocol, w.entry);
+    }
+    end(&w);
+}
+
+/* A base's relative name is one on the same server. */
+static void test_chain_of_qcow2(void **state)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    g_autofree char *there = g_find_program_in_path("qemu-img");
+    g_autofree char *base = NULL;
+    struct web w;
+
+    (void)state;
+    if (!there) {
+        print_message("qemu-img is not installed\n");
+        skip();
+    }
+    begin(&w);
+    base = g_path_get_basename(w.t.path);
+    assert_int_equal(
+        image_test_run("cd %s && qemu-img convert -f raw -O qcow2 %s b.qcow2 "
+                       "&& qemu-img create -q -f qcow2 -F qcow2 -b b.qcow2 "
+                       "t.qcow2", w.t.directory, base), 0);
+    g_free(w.t.path);
+    w.t.path = g_strdup_printf("http://127.0.0.1:%d/beside/t.qcow2", w.port);
+    if (image_test_open(&w.t, "qcow2", 0, &error))
+        fail_msg("%s", tn_error_text(&error, 0));
+    image_test_compare(&w.t);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_password_and_cookie),
         cmocka_unit_test(test_is_not_written),
+        cmocka_unit_test(test_names_in_json),
+        cmocka_unit_test(test_chain_of_qcow2),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ struct transfer {
     /* the answer's header */
     uint64_t first, total; /* Content-Range */
     int has_range;
-    char etag[HTTP_MAX_ETAG];
+    char etag[HTTP_MAX_ETAG], modified[HTTP_MAX_ETAG];
     /* where the body goes */
     uint64_t bytes;
     uint64_t received;
@@ -53,7 +53,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *opaque)
 
     if (bytes >= 5 && !strncmp(line, "HTTP/", 5)) { /* of a redirection */
         t->has_range = 0;
-        t->etag[0] = 0;
+        t->etag[0] = t->modified[0] = 0;
     }
     if (bytes >= sizeof text)
         return bytes;
@@ -65,6 +65,8 @@ static size_t take_header(char *line, size_t size, size_t count, void *opaque)
         t->has_range = parse_range(t, text + 14 + strspn(text + 14, " \t"));
     else if (!strncasecmp(text, "etag:", 5) && n < HTTP_MAX_ETAG)
         strcpy(t->etag, text + 5 + strspn(text + 5, " \t"));
+    else if (!strncasecmp(text, "last-modified:", 14) && n < HTTP_MAX_ETAG)
+        strcpy(t->modified, text + 14 + strspn(text + 14, " \t"));
     return bytes;
 }
 
@@ -146,7 +148,7 @@ static CURLcode get(CURL *curl, struct transfer *t, uint64_t first,
     t->has_range = 0;
     t->received = 0;
     t->overflow = 0;
-    t->etag[0] = 0;
+    t->etag[0] = t->modified[0] = 0;
     snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)first,
              (unsigned long long)last);
     curl_easy_setopt(curl, CURLOPT_RANGE, range);
@@ -204,7 +206,15 @@ int32_t http_look(struct http *http, CURL *curl, char *curl_error,
     /* A weak one may stay while the bytes change. */
     if (t.etag[0] == '"')
         strcpy(http->etag, t.etag);
+    else
+        strcpy(http->modified, t.modified);
     return 0;
+}
+
+/* Is what both answers say of a kind different? */
+static int differ(const char *was, const char *is)
+{
+    return was[0] && is[0] && strcmp(was, is);
 }
 
 static int32_t check(struct http *http, const struct transfer *t,
@@ -213,7 +223,8 @@ static int32_t check(struct http *http, const struct transfer *t,
     if (status == 200 || status == 412 || status == 416 ||
         (status == 206 &&
          ((t->has_range && t->total != http->bytes) ||
-          (http->etag[0] && t->etag[0] && strcmp(http->etag, t->etag))))) {
+          differ(http->etag, t->etag) ||
+          differ(http->modified, t->modified)))) {
         tn_logf(http->host, TN_LOG_ERROR,
                 "the file is another one now than when it was opened");
         return -ESTALE;

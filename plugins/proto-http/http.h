@@ -40,6 +40,7 @@ struct http {
     struct tn_host *host;
     char *url;
     char etag[HTTP_MAX_ETAG]; /* "" none that is strong */
+    char modified[HTTP_MAX_ETAG]; /* Last-Modified, without one; "" none */
     struct curl_slist *headers;
     uint64_t bytes;
     uint64_t chunk_bytes;

@@ -41,6 +41,7 @@ static void clear(struct http *http)
     free(http->url);
     http->url = NULL;
     http->etag[0] = 0;
+    http->modified[0] = 0;
     wipe(&http->cookie);
     wipe(&http->user);
     wipe(&http->password);
@@ -212,8 +213,9 @@ TN_COMPONENT_INFO(http_component, 9) = {
     .properties =
         {
             {.name = "readahead", .type = TN_PROP_SIZE,
-             .default_value = "256K", .minimum = "4K", .maximum = "16M",
-             .unit = "bytes", .doc = "The unit in which it is fetched"},
+             .default_value = "256K", .minimum = "512", .maximum = "16M",
+             .unit = "bytes",
+             .doc = "The unit in which it is fetched, rounded up to 4K"},
             {.name = "timeout", .type = TN_PROP_UINT, .default_value = "30",
              .minimum = "1", .maximum = "3600", .unit = "s",
              .doc = "How long the server may be silent"},

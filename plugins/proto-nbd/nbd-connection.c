@@ -196,6 +196,30 @@ static void *sender(void *opaque)
 
 /* ---- receiver ---- */
 
+/* The stream is C's from the first byte on: nbd_connection_stop() ends it. */
+static int32_t take_stream(struct nbd_connection *c,
+                           struct nbd_stream *stream)
+{
+    int32_t rc = 0;
+
+    pthread_mutex_lock(&c->lock);
+    if (c->stopping)
+        rc = -ESHUTDOWN;
+    else
+        c->stream = *stream;
+    pthread_mutex_unlock(&c->lock);
+    if (rc)
+        nbd_stream_close(stream);
+    return rc;
+}
+
+static void drop_stream(struct nbd_connection *c)
+{
+    pthread_mutex_lock(&c->lock);
+    nbd_stream_close(&c->stream);
+    pthread_mutex_unlock(&c->lock);
+}
+
 int32_t nbd_connect(struct nbd *nbd, struct nbd_connection *c,
                     uint32_t seconds, struct tn_error *error)
 {
@@ -205,15 +229,16 @@ int32_t nbd_connect(struct nbd *nbd, struct nbd_connection *c,
 
     if (rc)
         return rc;
-    nbd_stream_timeout(&stream, seconds);
-    rc = nbd_handshake(nbd->host, &stream, &nbd->name, &c->export, error);
-    if (rc) {
-        nbd_stream_close(&stream);
+    nbd_stream_deadline(&stream, seconds);
+    rc = take_stream(c, &stream);
+    if (rc)
         return rc;
-    }
-    nbd_stream_timeout(&stream, 0);
-    c->stream = stream;
-    return 0;
+    rc = nbd_handshake(nbd->host, &c->stream, &nbd->name, &c->export, error);
+    if (rc)
+        drop_stream(c);
+    else
+        nbd_stream_deadline(&c->stream, 0);
+    return rc;
 }
 
 /* Is it the export that it was? */
@@ -230,7 +255,7 @@ static int32_t connect_again(struct nbd_connection *c)
         (was->status && !c->export.status)) {
         tn_logf(c->nbd->host, TN_LOG_WARNING,
                 "the NBD server is there again, but its export is another one");
-        nbd_stream_close(&c->stream);
+        drop_stream(c);
         return -ESTALE;
     }
     return 0;
@@ -256,16 +281,35 @@ static struct nbd_command *take_slots(struct nbd_connection *c)
     return list;
 }
 
+/* What has been sent in vain for too long fails; the rest goes into the queue
+ * again. It may be what the server cannot bear. */
 static void put_back(struct nbd_connection *c, struct nbd_command *list)
 {
-    struct nbd_command **end = &list;
+    struct nbd_command **end = &list, *old = NULL, **old_end = &old;
+    uint64_t now = nbd_now();
 
-    while (*end)
-        end = &(*end)->next;
+    while (*end) {
+        struct nbd_command *command = *end;
+
+        if (!command->lost)
+            command->lost = now;
+        if (now - command->lost < c->nbd->reconnect_seconds ||
+            !c->nbd->reconnect_seconds) {
+            end = &command->next;
+            continue;
+        }
+        *end = command->next;
+        command->next = NULL;
+        *old_end = command;
+        old_end = &command->next;
+    }
     *end = c->queue;
     if (!c->queue)
         c->queue_end = list ? end : &c->queue;
     c->queue = list;
+    pthread_mutex_unlock(&c->lock);
+    end_all(old, -EIO);
+    pthread_mutex_lock(&c->lock);
 }
 
 /* Gives up on all that waits, but those that the sender ends. */
@@ -294,8 +338,7 @@ static void pause_a_second(struct nbd_connection *c)
 /* The lock is held. 0: connected again; else it is over. */
 static int mend(struct nbd_connection *c)
 {
-    time_t deadline =
-        time(NULL) + (time_t)c->nbd->reconnect_seconds;
+    uint64_t since = nbd_now();
 
     c->broken = 1;
     nbd_stream_shutdown(&c->stream);
@@ -305,20 +348,24 @@ static int mend(struct nbd_connection *c)
     if (!c->stopping)
         tn_logf(c->nbd->host, TN_LOG_WARNING,
                 "the connection to the NBD server is lost");
+    nbd_stream_close(&c->stream);
+    /* One that brought nothing is not made again at once. */
+    if (!c->answers && c->nbd->reconnect_seconds)
+        pause_a_second(c);
     while (!c->stopping) {
-        int32_t rc = -EIO;
+        int32_t rc;
 
-        if (!c->nbd->reconnect_seconds || time(NULL) >= deadline)
+        if (nbd_now() - since >= c->nbd->reconnect_seconds)
             give_up(c);
         if (!c->nbd->reconnect_seconds)
             return -1;
         pthread_mutex_unlock(&c->lock);
-        nbd_stream_close(&c->stream);
         rc = connect_again(c);
         pthread_mutex_lock(&c->lock);
         if (!rc) {
             c->broken = 0;
             c->dead = 0;
+            c->answers = 0;
             pthread_cond_broadcast(&c->wake);
             return 0;
         }
@@ -345,19 +392,27 @@ static void *receiver(void *opaque)
 
 /* ---- life ---- */
 
-int32_t nbd_connection_start(struct nbd *nbd, struct nbd_connection *c)
+void nbd_connection_init(struct nbd *nbd, struct nbd_connection *c)
 {
-    int rc;
-
+    memset(c, 0, sizeof *c);
     c->nbd = nbd;
-    c->queue = NULL;
+    c->stream.fd = -1;
     c->queue_end = &c->queue;
-    c->broken = c->stopping = c->dead = 0;
-    c->sending = NULL;
-    c->threads = 0;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, NULL);
-    rc = pthread_create(&c->sender, NULL, sender, c);
+}
+
+void nbd_connection_clear(struct nbd_connection *c)
+{
+    nbd_stream_close(&c->stream);
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->lock);
+}
+
+int32_t nbd_connection_start(struct nbd_connection *c)
+{
+    int rc = pthread_create(&c->sender, NULL, sender, c);
+
     if (!rc) {
         c->threads = 1;
         rc = pthread_create(&c->receiver, NULL, receiver, c);
@@ -382,8 +437,5 @@ void nbd_connection_stop(struct nbd_connection *c)
     pthread_mutex_unlock(&c->lock);
     if (c->threads > 1)
         pthread_join(c->receiver, NULL);
-    nbd_stream_close(&c->stream);
-    pthread_cond_destroy(&c->wake);
-    pthread_mutex_destroy(&c->lock);
     c->threads = 0;
 }

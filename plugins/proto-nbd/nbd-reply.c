@@ -52,6 +52,7 @@ static void end(struct nbd_connection *c, struct nbd_command *command)
     while (c->sending == command)
         pthread_cond_wait(&c->wake, &c->lock);
     c->slots[(uint32_t)command->cookie] = NULL;
+    c->answers = 1;
     if (c->in_flight-- == NBD_SLOTS)
         pthread_cond_broadcast(&c->wake);
     pthread_mutex_unlock(&c->lock);
@@ -262,8 +263,12 @@ static int32_t structured(struct nbd_connection *c)
     if (!command || !c->export.structured)
         return nonsense(c, "an answer to nothing");
     rc = chunk(c, command, nbd_get16(header + 2), nbd_get32(header + 12));
-    if (rc || !(nbd_get16(header) & NBD_CHUNK_DONE))
+    if (rc)
         return rc;
+    if (!(nbd_get16(header) & NBD_CHUNK_DONE))
+        return nbd_get16(header + 2) == NBD_CHUNK_NONE
+                   ? nonsense(c, "nothing, and more to come")
+                   : 0;
     if (!command->error &&
         ((command->type == NBD_CMD_READ &&
           command->received != command->bytes) ||

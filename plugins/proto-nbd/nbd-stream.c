@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "nbd.h"
@@ -109,6 +110,20 @@ void nbd_stream_timeout(struct nbd_stream *stream, uint32_t seconds)
     setsockopt(stream->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
 }
 
+uint64_t nbd_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec + 1;
+}
+
+void nbd_stream_deadline(struct nbd_stream *stream, uint32_t seconds)
+{
+    nbd_stream_timeout(stream, seconds);
+    stream->deadline = seconds ? nbd_now() + seconds : 0;
+}
+
 void nbd_stream_shutdown(struct nbd_stream *stream)
 {
     if (stream->fd >= 0)
@@ -135,9 +150,12 @@ int32_t nbd_stream_read(struct nbd_stream *stream, void *data, size_t bytes)
     uint8_t *at = data;
 
     while (bytes) {
-        int64_t n = stream->tls ? nbd_tls_recv(stream->tls, at, bytes)
-                                : recv(stream->fd, at, bytes, 0);
+        int64_t n;
 
+        if (stream->deadline && nbd_now() > stream->deadline)
+            return -ETIMEDOUT;
+        n = stream->tls ? nbd_tls_recv(stream->tls, at, bytes)
+                        : recv(stream->fd, at, bytes, 0);
         if (n == 0)
             return -EPIPE;
         if (n < 0 && stream->tls)

@@ -45,7 +45,11 @@ struct nbd_tls;
 struct nbd_stream {
     int fd; /* -1: none */
     struct nbd_tls *tls;
+    uint64_t deadline; /* of all that is read, as nbd_now(); 0: none */
 };
+
+/* Seconds of a clock that only goes on; not 0. */
+uint64_t nbd_now(void);
 
 int32_t nbd_stream_connect(struct tn_host *host, struct nbd_stream *stream,
                            const struct nbd_name *name, uint32_t seconds,
@@ -55,6 +59,8 @@ void nbd_stream_shutdown(struct nbd_stream *stream);
 void nbd_stream_close(struct nbd_stream *stream);
 /* Give up after SECONDS without a byte; 0: never. */
 void nbd_stream_timeout(struct nbd_stream *stream, uint32_t seconds);
+/* Give up after SECONDS, however the bytes drip; 0: never. */
+void nbd_stream_deadline(struct nbd_stream *stream, uint32_t seconds);
 /* All of it: 0, or a negative errno; -EPIPE: the server hung up. */
 int32_t nbd_stream_read(struct nbd_stream *stream, void *data, size_t bytes);
 int32_t nbd_stream_write(struct nbd_stream *stream, const void *data,
@@ -122,6 +128,7 @@ struct nbd_command {
     uint32_t bytes;
     uint64_t skip; /* of the request's bytes, before this one's */
     uint64_t cookie;
+    uint64_t lost; /* when its first connection broke; 0: none did */
     /* while replies come */
     uint64_t cursor;   /* where the next data is expected, from offset on */
     uint64_t received; /* bytes */
@@ -148,6 +155,7 @@ struct nbd_connection {
     struct nbd_command *sending; /* what the sender is at */
     uint32_t stopping;
     uint32_t dead; /* for good: requests fail */
+    uint32_t answers; /* some came since it was connected */
 };
 
 struct nbd {
@@ -163,18 +171,34 @@ struct nbd {
     uint32_t can_zero, can_trim;
 };
 
-/* STREAM's handshake is done. */
-int32_t nbd_connection_start(struct nbd *nbd, struct nbd_connection *c);
+void nbd_connection_init(struct nbd *nbd, struct nbd_connection *c);
+void nbd_connection_clear(struct nbd_connection *c);
+/* The threads of one that is connected. */
+int32_t nbd_connection_start(struct nbd_connection *c);
 void nbd_connection_stop(struct nbd_connection *c);
 void nbd_connection_queue(struct nbd_connection *c,
                           struct nbd_command *command);
-/* Connect and shake hands, waiting at most SECONDS for each answer. */
+/* Connect and shake hands, within SECONDS. C has no threads, or it is its
+ * receiver, and no stream. */
 int32_t nbd_connect(struct nbd *nbd, struct nbd_connection *c,
                     uint32_t seconds, struct tn_error *error);
 void nbd_command_end(struct nbd_command *command, int32_t result);
 
-/* nbd-reply.c: one reply, or chunk of one, from the stream. 0, or what broke
- * the connection. Receiver thread. */
+/* ---- proto-nbd.c ---- */
+
+struct nbd_command *nbd_command_new(struct nbd_job *job, uint32_t type);
+/* The connection that is next. */
+struct nbd_connection *nbd_choose(struct nbd *nbd);
+
+/* ---- nbd-status.c ---- */
+
+/* struct tn_protocol's status() */
+int32_t nbd_status_at(void *self, uint64_t offset, uint64_t *bytes);
+
+/* ---- nbd-reply.c ---- */
+
+/* One reply, or chunk of one, from the stream. 0, or what broke the
+ * connection. Receiver thread. */
 int32_t nbd_receive(struct nbd_connection *c);
 
 #endif

@@ -7,14 +7,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "nbd.h"
 
 /* Largest ZERO or TRIM at once. */
 #define MAX_CHANGE (1u << 30)
-#define MAX_STATUS (1u << 31)
 /* A server that offers several connections may have no place for more. */
 #define EXTRA_SECONDS 3u
+#define ANSWER_SECONDS 30u /* if nothing is said */
 
 static int32_t nbd_new(struct tn_host *host, void **self)
 {
@@ -89,6 +90,8 @@ static void close_all(struct nbd *nbd, uint32_t started)
 {
     for (uint32_t i = 0; i < started; i++)
         nbd_connection_stop(&nbd->connections[i]);
+    for (uint32_t i = 0; i < NBD_CONNECTIONS; i++)
+        nbd_connection_clear(&nbd->connections[i]);
     nbd_name_clear(&nbd->name);
     free(nbd->status);
     nbd->status = NULL;
@@ -106,11 +109,32 @@ static void add_connections(struct nbd *nbd)
             return;
         if (c->export.bytes != nbd->export.bytes ||
             c->export.flags != nbd->export.flags ||
-            nbd_connection_start(nbd, c)) {
-            nbd_stream_close(&c->stream);
+            nbd_connection_start(c))
             return;
-        }
     }
+}
+
+/* A server that is not there yet may come. What it says, it says for good. */
+static int32_t connect_first(struct nbd *nbd, struct tn_error *error)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    uint64_t end = nbd_now() + nbd->open_seconds;
+    int32_t rc;
+
+    do {
+        uint64_t now = nbd_now(), left = end > now ? end - now : 1;
+
+        rc = nbd_connect(nbd, &nbd->connections[0],
+                         nbd->open_seconds ? (uint32_t)left : ANSWER_SECONDS,
+                         error);
+        /* The handshake, if it came so far, has set it. */
+        if (!rc || nbd->connections[0].export.max_payload ||
+            rc == -ENAMETOOLONG)
+            break;
+        if (nbd_now() < end)
+            nanosleep(&pause, NULL);
+    } while (nbd_now() < end);
+    return rc;
 }
 
 static int32_t nbd_open(void *self, const char *name, uint32_t flags,
@@ -121,12 +145,11 @@ static int32_t nbd_open(void *self, const char *name, uint32_t flags,
 
     if (rc)
         return rc;
-    memset(nbd->connections, 0, sizeof nbd->connections);
+    for (uint32_t i = 0; i < NBD_CONNECTIONS; i++)
+        nbd_connection_init(nbd, &nbd->connections[i]);
     read_properties(nbd);
     nbd->status = calloc(1, sizeof *nbd->status);
-    rc = nbd->status ? nbd_connect(nbd, &nbd->connections[0],
-                                   (uint32_t)nbd->open_seconds, error)
-                     : -ENOMEM;
+    rc = nbd->status ? connect_first(nbd, error) : -ENOMEM;
     if (rc) {
         close_all(nbd, 0);
         return rc;
@@ -134,9 +157,8 @@ static int32_t nbd_open(void *self, const char *name, uint32_t flags,
     nbd->export = nbd->connections[0].export;
     rc = check_export(nbd, flags, error);
     if (!rc)
-        rc = nbd_connection_start(nbd, &nbd->connections[0]);
+        rc = nbd_connection_start(&nbd->connections[0]);
     if (rc) {
-        nbd_stream_close(&nbd->connections[0].stream);
         close_all(nbd, 0);
         return rc;
     }
@@ -182,7 +204,7 @@ static void request_done(struct nbd_job *job)
     request->done(request, result);
 }
 
-static struct nbd_command *new_command(struct nbd_job *job, uint32_t type)
+struct nbd_command *nbd_command_new(struct nbd_job *job, uint32_t type)
 {
     struct nbd_command *command = calloc(1, sizeof *command);
 
@@ -194,7 +216,7 @@ static struct nbd_command *new_command(struct nbd_job *job, uint32_t type)
     return command;
 }
 
-static struct nbd_connection *choose(struct nbd *nbd)
+struct nbd_connection *nbd_choose(struct nbd *nbd)
 {
     for (uint32_t i = 0; i < nbd->n; i++) {
         struct nbd_connection *c =
@@ -246,7 +268,7 @@ static int32_t queue_pieces(struct nbd *nbd, struct nbd_job *job,
 
     most -= most % nbd->export.min_block;
     for (uint64_t at = 0; at < bytes;) {
-        struct nbd_command *command = new_command(job, type);
+        struct nbd_command *command = nbd_command_new(job, type);
 
         if (!command)
             return -ENOMEM;
@@ -255,7 +277,7 @@ static int32_t queue_pieces(struct nbd *nbd, struct nbd_job *job,
         command->skip = at;
         command->bytes = (uint32_t)(bytes - at < most ? bytes - at : most);
         at += command->bytes;
-        nbd_connection_queue(choose(nbd), command);
+        nbd_connection_queue(nbd_choose(nbd), command);
     }
     return 0;
 }
@@ -272,10 +294,10 @@ static int32_t queue_request(struct nbd *nbd, struct nbd_job *job)
 
         if (!(nbd->export.flags & NBD_FLAG_SEND_FLUSH))
             return 0;
-        command = new_command(job, NBD_CMD_FLUSH);
+        command = nbd_command_new(job, NBD_CMD_FLUSH);
         if (!command)
             return -ENOMEM;
-        nbd_connection_queue(choose(nbd), command);
+        nbd_connection_queue(nbd_choose(nbd), command);
         return 0;
     }
     if (request->op == TN_DISK_READ) {
@@ -305,7 +327,7 @@ static void nbd_submit(void *self, struct tn_protocol_request *request)
 {
     struct nbd *nbd = self;
     struct nbd_job *job = calloc(1, sizeof *job);
-    struct nbd_command *guard = job ? new_command(job, NBD_NOP) : NULL;
+    struct nbd_command *guard = job ? nbd_command_new(job, NBD_NOP) : NULL;
 
     if (!guard) {
         free(job);
@@ -317,104 +339,7 @@ static void nbd_submit(void *self, struct tn_protocol_request *request)
     release(nbd, guard, queue_request(nbd, job));
 }
 
-/* ---- block status ---- */
-
-struct wait {
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    int done;
-};
-
-static void status_done(struct nbd_job *job)
-{
-    struct wait *wait = job->opaque;
-
-    pthread_mutex_lock(&wait->lock);
-    wait->done = 1;
-    pthread_cond_signal(&wait->cond);
-    pthread_mutex_unlock(&wait->lock);
-}
-
-static int32_t ask_status(struct nbd *nbd, uint64_t offset)
-{
-    struct wait wait = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                        .cond = PTHREAD_COND_INITIALIZER};
-    struct nbd_job job = {.status = nbd->status,
-                          .done = status_done,
-                          .opaque = &wait};
-    struct nbd_command *command = new_command(&job, NBD_CMD_BLOCK_STATUS);
-    uint64_t bytes = nbd->export.bytes - offset;
-
-    if (!command)
-        return -ENOMEM;
-    nbd->status->n = 0;
-    nbd->status->offset = offset;
-    command->offset = offset;
-    command->bytes =
-        (uint32_t)(bytes < MAX_STATUS
-                       ? bytes
-                       : MAX_STATUS - MAX_STATUS % nbd->export.min_block);
-    nbd_connection_queue(choose(nbd), command);
-    pthread_mutex_lock(&wait.lock);
-    while (!wait.done)
-        pthread_cond_wait(&wait.cond, &wait.lock);
-    pthread_mutex_unlock(&wait.lock);
-    pthread_mutex_destroy(&wait.lock);
-    pthread_cond_destroy(&wait.cond);
-    if (job.result)
-        nbd->status->n = 0;
-    return job.result;
-}
-
-/* What the last answer says about OFFSET; 0: nothing. */
-static uint64_t look_up(const struct nbd_status *status, uint64_t offset,
-                        uint32_t *is_hole)
-{
-    uint64_t at = status->offset, bytes = 0;
-
-    for (uint32_t i = 0; i < status->n; i++) {
-        uint64_t end = at + status->extents[i].bytes;
-        uint32_t hole = (status->extents[i].flags & NBD_STATE_ZERO) != 0;
-
-        if (offset >= at && offset < end) {
-            *is_hole = hole;
-            bytes = end - offset;
-        } else if (bytes && hole == *is_hole) {
-            bytes += status->extents[i].bytes;
-        } else if (bytes || offset < at) {
-            break;
-        }
-        at = end;
-    }
-    return bytes;
-}
-
-static int32_t nbd_status(void *self, uint64_t offset, uint64_t *bytes)
-{
-    struct nbd *nbd = self;
-    uint64_t room =
-        offset < nbd->export.bytes ? nbd->export.bytes - offset : 0;
-    uint32_t hole = 0;
-    int32_t rc;
-
-    *bytes = room ? room : 1;
-    if (!nbd->export.status || !room)
-        return TN_STATUS_DATA;
-    *bytes = look_up(nbd->status, offset, &hole);
-    if (!*bytes) {
-        uint64_t start = offset - offset % nbd->export.min_block;
-
-        rc = ask_status(nbd, start);
-        if (rc)
-            return rc;
-        *bytes = look_up(nbd->status, offset, &hole);
-    }
-    if (*bytes > room)
-        *bytes = room;
-    if (!*bytes)
-        return -EPROTO;
-    return hole ? TN_STATUS_HOLE : TN_STATUS_DATA;
-}
+/* ---- the size ---- */
 
 static int32_t nbd_create(void *self, const char *name, uint64_t bytes,
                           struct tn_error *error)
@@ -455,7 +380,7 @@ static const struct tn_protocol nbd_protocol = {
     .create = nbd_create,
     .submit = nbd_submit,
     .resize = nbd_resize,
-    .status = nbd_status,
+    .status = nbd_status_at,
 };
 
 static const void *nbd_interface(void *self, const char *id)
@@ -495,8 +420,9 @@ TN_COMPONENT_INFO(nbd_component, 8) = {
              .doc = "How long requests wait for a server that is gone; 0: "
                     "they fail and it is not sought again"},
             {.name = "open-timeout", .type = TN_PROP_UINT,
-             .default_value = "30", .minimum = "1", .maximum = "3600",
-             .unit = "s", .doc = "How long the server may take to answer"},
+             .default_value = "0", .maximum = "86400", .unit = "s",
+             .doc = "How long to seek a server that is not there yet; 0: "
+                    "it is tried once"},
             {.name = "connections", .type = TN_PROP_UINT,
              .default_value = "2", .minimum = "1", .maximum = "16",
              .doc = "How many, if the server offers several"},

@@ -15,13 +15,21 @@ apt_init() {
     _mirror=${TENON_MIRROR:-$(apt_mirror)}
     [ -n "$_mirror" ] ||
         die "apt on this machine names no mirror (set TENON_MIRROR)"
+    APT_MIRROR=$_mirror
+    APT_STAMP=$APT_STATE/indexed-$APT_SUITE-$APT_ARCH
+    APT_SOURCES=$APT_STATE/sources-$APT_SUITE-$APT_ARCH.list
+    _name=$(cat "$APT_STAMP" 2>/dev/null || :)
+    apt_sources "${_name:-$APT_SUITE}"
+}
+
+# apt_sources NAME-OF-THE-SUITE
+apt_sources() {
     _key=
     for _k in pgp gpg; do
         _f=/usr/share/keyrings/debian-archive-keyring.$_k
         [ ! -r "$_f" ] || _key=" signed-by=$_f"
     done
-    APT_SOURCES=$APT_STATE/sources-$APT_SUITE-$APT_ARCH.list
-    echo "deb [arch=$APT_ARCH$_key] $_mirror $APT_SUITE main" > "$APT_SOURCES"
+    echo "deb [arch=$APT_ARCH$_key] $APT_MIRROR $1 main" > "$APT_SOURCES"
 }
 
 # Asking apt what "update" would fetch covers every form of its configuration
@@ -49,15 +57,29 @@ apt_run() {
         -o APT::Get::List-Cleanup=false -o Debug::NoLocking=true "$@"
 }
 
-# Fetches the index unless it is less than a day old.
-apt_index() {
-    _stamp=$APT_STATE/indexed-$APT_SUITE-$APT_ARCH
-    [ -z "$(find "$_stamp" -mmin -1440 2>/dev/null)" ] || return 0
-    say "fetching the package index of $APT_SUITE for $APT_ARCH"
+# apt_update NAME: the index of the suite by that name, if it is that suite.
+apt_update() {
+    apt_sources "$1"
     apt_run apt-get update > "$APT_STATE/update.log" 2>&1 || :
-    ! grep -E '^(E:|Err)' "$APT_STATE/update.log" >&2 ||
-        die "apt-get update failed"
-    : > "$_stamp"
+    ! grep -E '^(E:|Err)' "$APT_STATE/update.log" >&2 || return 1
+    [ "$1" = "$APT_SUITE" ] ||
+        grep -q "^Codename: $APT_SUITE\$" \
+            "$APT_STATE"/lists/*_dists_"$1"_InRelease || return 1
+    echo "$1" > "$APT_STAMP"
+}
+
+# Fetches the index unless it is less than a day old. A mirror in the middle
+# of its own update has new signatures beside old lists, and apt refuses them;
+# then the suite may still be whole under its other name.
+apt_index() {
+    [ -z "$(find "$APT_STAMP" -mmin -1440 2>/dev/null)" ] || return 0
+    say "fetching the package index of $APT_SUITE for $APT_ARCH"
+    ! apt_update "$APT_SUITE" || return 0
+    for _name in stable oldstable testing; do
+        say "$APT_SUITE can't be had from the mirror now; is it $_name?"
+        ! apt_update "$_name" || return 0
+    done
+    die "apt-get update failed"
 }
 
 # apt_field PACKAGE FIELD: of the newest version.
