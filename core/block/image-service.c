@@ -230,7 +230,8 @@ static int32_t add_file(struct tn_host *host, const char *name, uint32_t flags,
     if (!protocol)
         return -ENOENT;
     path = node_relative(node, name);
-    rc = block_policy_file(node->context->policy, node->name, path, error);
+    rc = block_policy_file(node->context->policy, node->name, path,
+                           protocol->info.id, error);
     if (rc)
         return rc;
     rc = block_file_open(node->context, protocol, NULL, path,

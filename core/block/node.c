@@ -299,6 +299,21 @@ static int32_t named_backing(struct block_node *node,
     return 0;
 }
 
+/* May NODE be based on BELOW, which an image has named? */
+static int32_t check_policy(const struct block_node *node,
+                            const struct node_options *below,
+                            struct tn_error *error)
+{
+    struct tn_component_entry *protocol = below->protocol;
+
+    if (!protocol)
+        protocol = node_protocol(below->registry, below->image, error);
+    return protocol ? block_policy_backing(node->context->policy, node->name,
+                                           below->image, protocol->info.id,
+                                           error)
+                    : -ENOENT;
+}
+
 static int32_t open_backing(struct block_node *node,
                             const struct node_options *options,
                             struct tn_error *error)
@@ -311,6 +326,8 @@ static int32_t open_backing(struct block_node *node,
         .trust_raw = TRUE,
         .no_flush = options->no_flush,
         .depth = options->depth + 1,
+        /* Not the caller's own word. */
+        .named = options->named || !options->backing_spec,
     };
     int32_t rc = 0;
 
@@ -324,14 +341,13 @@ static int32_t open_backing(struct block_node *node,
     if (below.depth > MAX_DEPTH)
         return tn_error_set(error, -ELOOP, "%s: more than %d images in a chain",
                             node->name, MAX_DEPTH);
-    if (options->backing_spec) /* the caller's own word */
+    if (options->backing_spec)
         image_spec_apply(options->backing_spec, &below);
     else
         rc = named_backing(node, &below, &spec, error);
     below.flags &= ~TN_IMAGE_WRITABLE;
-    if (!rc && !options->backing_spec)
-        rc = block_policy_backing(node->context->policy, node->name,
-                                  below.image, error);
+    if (!rc && below.named)
+        rc = check_policy(node, &below, error);
     if (rc)
         return rc;
     rc = node_open(&below, &node->backing, error);

@@ -145,6 +145,7 @@ struct node_options {
     gboolean trust_raw;  /* an image that looks like nothing else is raw */
     guint depth;
     const struct image_spec *backing_spec; /* instead of the image's; NULL */
+    gboolean named; /* by an image that is based on it: so is backing_spec */
     struct block_node *backing_node; /* the same, open; closed with the new
                                         node if that is made; NULL */
 };

@@ -54,17 +54,22 @@ static gboolean is_listed(const struct block_policy *policy, const char *path)
     return FALSE;
 }
 
-/* The real path of NAME; NULL: a URI, or there is no such file. */
-static char *real_path(const char *name)
+/* The real path of NAME, as the protocol "file" reads it; NULL: it is none, or
+ * there is no such file. */
+static char *real_path(const char *name, const char *protocol)
 {
+    if (strcmp(protocol, "file") != 0)
+        return NULL;
     if (g_str_has_prefix(name, "file://"))
         name += strlen("file://");
+    else if (g_str_has_prefix(name, "file:"))
+        name += strlen("file:");
     return strstr(name, "://") ? NULL : realpath(name, NULL);
 }
 
 int32_t block_policy_backing(const struct block_policy *policy,
                              const char *image, const char *name,
-                             struct tn_error *error)
+                             const char *protocol, struct tn_error *error)
 {
     char *path;
     gboolean allowed;
@@ -77,7 +82,7 @@ int32_t block_policy_backing(const struct block_policy *policy,
                             "is forbidden here", image, name);
     if (!policy->directories)
         return 0;
-    path = real_path(name);
+    path = real_path(name, protocol);
     allowed = path && is_listed(policy, path);
     free(path);
     return allowed ? 0
@@ -87,7 +92,8 @@ int32_t block_policy_backing(const struct block_policy *policy,
 }
 
 int32_t block_policy_file(const struct block_policy *policy, const char *image,
-                          const char *name, struct tn_error *error)
+                          const char *name, const char *protocol,
+                          struct tn_error *error)
 {
     g_autofree char *home = NULL;
     char *path, *own;
@@ -95,7 +101,7 @@ int32_t block_policy_file(const struct block_policy *policy, const char *image,
 
     if (!policy || (!policy->forbid_backing && !policy->directories))
         return 0;
-    path = real_path(name);
+    path = real_path(name, protocol);
     home = g_path_get_dirname(image);
     own = realpath(home, NULL);
     allowed = path && ((own && is_below(path, own)) ||

@@ -23,12 +23,14 @@ void block_policy_free(struct block_policy *policy);
 int32_t block_policy_add_directory(struct block_policy *policy,
                                    const char *directory,
                                    struct tn_error *error);
-/* May IMAGE have NAME (resolved; a path or URI) as its backing image, or as a
- * file of its own? POLICY NULL allows everything. 0 or -EPERM. */
+/* May IMAGE have NAME (resolved; a path or URI), which PROTOCOL opens, as its
+ * backing image, or as a file of its own? Only names of protocol "file" are
+ * paths. POLICY NULL allows everything. 0 or -EPERM. */
 int32_t block_policy_backing(const struct block_policy *policy,
                              const char *image, const char *name,
-                             struct tn_error *error);
+                             const char *protocol, struct tn_error *error);
 int32_t block_policy_file(const struct block_policy *policy, const char *image,
-                          const char *name, struct tn_error *error);
+                          const char *name, const char *protocol,
+                          struct tn_error *error);
 
 #endif

@@ -51,7 +51,7 @@ static uint32_t luks_probe(const uint8_t *header, uint32_t bytes,
 
 /* ---- services ---- */
 
-static void get_services(struct luks *luks)
+void luks_services(struct luks *luks)
 {
     luks->image = tn_service(luks->host, TN_HOST_IMAGE);
     luks->props = tn_service(luks->host, TN_HOST_PROPS);
@@ -83,14 +83,13 @@ static int32_t header_flush(void *opaque)
     return luks->image->flush(luks->host);
 }
 
-static struct luks_io header_io(struct luks *luks)
+struct luks_io luks_header_io(struct luks *luks)
 {
     return (struct luks_io){header_read, header_write, luks, header_flush};
 }
 
-static int32_t find_secret(struct luks *luks, const char *id,
-                           const void **data, uint64_t *bytes,
-                           struct tn_error *error)
+int32_t luks_secret(struct luks *luks, const char *id, const void **data,
+                    uint64_t *bytes, struct tn_error *error)
 {
     const struct tn_secrets *secrets =
         tn_service(luks->host, TN_HOST_SECRET);
@@ -101,8 +100,8 @@ static int32_t find_secret(struct luks *luks, const char *id,
     return secrets->get(luks->host, id, data, bytes, error);
 }
 
-static int32_t get_password(struct luks *luks, const void **data,
-                            uint64_t *bytes, struct tn_error *error)
+int32_t luks_password(struct luks *luks, const void **data, uint64_t *bytes,
+                      struct tn_error *error)
 {
     const char *id = luks->props->get_string(luks->host, "key-secret");
 
@@ -110,7 +109,7 @@ static int32_t get_password(struct luks *luks, const void **data,
         return tn_fail(luks->host, error, -EINVAL,
                        "it is encrypted: key-secret must name the secret that "
                        "opens it");
-    return find_secret(luks, id, data, bytes, error);
+    return luks_secret(luks, id, data, bytes, error);
 }
 
 /* ---- open ---- */
@@ -119,7 +118,7 @@ static int32_t open_header(struct luks *luks, uint32_t flags,
                            struct tn_error *error)
 {
     const char *name = luks->props->get_string(luks->host, "header");
-    struct luks_io io = header_io(luks);
+    struct luks_io io = luks_header_io(luks);
     uint8_t start[8] = {0};
     uint64_t bytes;
     int32_t rc;
@@ -146,7 +145,7 @@ static int32_t unlock(struct luks *luks, struct tn_error *error)
 {
     const void *password;
     uint64_t bytes;
-    int32_t rc = get_password(luks, &password, &bytes, error);
+    int32_t rc = luks_password(luks, &password, &bytes, error);
 
     if (rc)
         return rc;
@@ -198,7 +197,7 @@ static int32_t luks_open(void *self, uint32_t flags,
     struct luks *luks = self;
     int32_t rc;
 
-    get_services(luks);
+    luks_services(luks);
     rc = open_header(luks, flags, error);
     if (!rc && luks->v2 && (flags & TN_IMAGE_WRITABLE))
         rc = tn_fail(luks->host, error, -EROFS,
@@ -252,162 +251,6 @@ static int32_t luks_transform(void *self, uint32_t encrypt,
     return crypto_cipher_transform(
         luks->cipher, encrypt,
         luks->first_iv + guest_offset / CRYPTO_SECTOR, data, bytes);
-}
-
-/* ---- making ---- */
-
-static int32_t get_options(struct luks *luks, struct luks1_options *options,
-                           struct tn_error *error)
-{
-    const struct tn_props *p = luks->props;
-    struct tn_host *host = luks->host;
-
-    *options = (struct luks1_options){
-        .spec = {.algorithm = (uint32_t)p->get_uint(host, "cipher-alg"),
-                 .mode = (uint32_t)p->get_uint(host, "cipher-mode"),
-                 .ivgen = (uint32_t)p->get_uint(host, "ivgen-alg"),
-                 .ivgen_hash = (uint32_t)p->get_uint(host, "ivgen-hash-alg"),
-                 .sector_bytes = CRYPTO_SECTOR},
-        .hash = (uint32_t)p->get_uint(host, "hash-alg"),
-        .iter_milliseconds = p->get_uint(host, "iter-time"),
-    };
-    if (options->spec.mode == CRYPTO_MODE_ECB)
-        options->spec.ivgen = CRYPTO_IVGEN_NONE;
-    return crypto_spec_check(host, &options->spec, error);
-}
-
-static int32_t fill(struct luks *luks, uint64_t payload, uint64_t bytes,
-                    struct tn_error *error)
-{
-    uint32_t mode =
-        (uint32_t)luks->props->get_uint(luks->host, "preallocation");
-
-    if (mode >= TN_PREALLOCATE_FALLOC && bytes)
-        return luks->image->preallocate(luks->host, TN_IMAGE_FILE_SELF,
-                                        payload, bytes, mode, error);
-    return luks->image->set_length(luks->host, TN_IMAGE_FILE_SELF,
-                                   payload + bytes, error);
-}
-
-static int32_t luks_make(void *self, const struct tn_create *create,
-                         struct tn_error *error)
-{
-    struct luks *luks = self;
-    struct luks1_options options;
-    struct luks1 *made = NULL;
-    struct luks_io io = header_io(luks);
-    const void *password;
-    uint64_t password_bytes;
-    uint32_t detached;
-    int32_t rc;
-
-    get_services(luks);
-    if (create->backing)
-        return tn_fail(luks->host, error, -ENOTSUP,
-                       "a luks image cannot be based on another one");
-    if (create->bytes > INT64_MAX / 2)
-        return tn_fail(luks->host, error, -EFBIG, "that is too large");
-    detached =
-        (uint32_t)luks->props->get_uint(luks->host, "detached-header");
-    rc = get_options(luks, &options, error);
-    if (!rc)
-        rc = get_password(luks, &password, &password_bytes, error);
-    if (!rc)
-        rc = luks1_create(luks->host, &io, &options, detached, password,
-                          password_bytes, &made, error);
-    luks1_free(made);
-    if (!rc && !detached)
-        rc = fill(luks, luks1_header_bytes(&options), create->bytes, error);
-    return rc;
-}
-
-static int32_t luks_measure(void *self, const struct tn_create *create,
-                            struct tn_measure *measure,
-                            struct tn_error *error)
-{
-    struct luks *luks = self;
-    struct luks1_options options;
-    int32_t rc;
-
-    get_services(luks);
-    rc = get_options(luks, &options, error);
-    if (rc)
-        return rc;
-    measure->cluster_bytes = CRYPTO_SECTOR;
-    measure->required = luks1_header_bytes(&options) + create->bytes;
-    measure->fully_allocated = measure->required;
-    return 0;
-}
-
-/* ---- changing ---- */
-
-static int32_t luks_resize(void *self, uint64_t bytes, struct tn_error *error)
-{
-    struct luks *luks = self;
-
-    if (!luks->v1)
-        return tn_fail(luks->host, error, -EROFS,
-                       "LUKS images of version 2 can only be read");
-    if (bytes > INT64_MAX / 2)
-        return tn_fail(luks->host, error, -EFBIG, "that is too large");
-    return luks->image->set_length(luks->host, TN_IMAGE_FILE_SELF,
-                                   luks->payload + bytes, error);
-}
-
-/* ID's secret, unless ID is NULL. */
-static int32_t amend_secret(struct luks *luks, const char *id,
-                            const void **data, uint64_t *bytes,
-                            struct tn_error *error)
-{
-    return id ? find_secret(luks, id, data, bytes, error) : 0;
-}
-
-static int32_t luks_amend(void *self, const struct tn_amend *amend,
-                          struct tn_error *error)
-{
-    struct luks *luks = self;
-    struct luks1_amend what = {
-        .slot = LUKS1_ANY_SLOT,
-        .iter_milliseconds = luks->props->get_uint(luks->host, "iter-time"),
-        .force = amend->force,
-    };
-    const char *old_id = NULL, *new_id = NULL, *state = NULL;
-    int32_t rc;
-
-    if (!luks->v1)
-        return tn_fail(luks->host, error, -EROFS,
-                       "LUKS images of version 2 can only be read");
-    for (uint32_t i = 0; i < amend->n; i++) {
-        const char *name = amend->names[i];
-        const char *value = amend->values[i];
-
-        if (!strcmp(name, "state"))
-            state = value;
-        else if (!strcmp(name, "keyslot"))
-            what.slot = (uint32_t)strtoul(value, NULL, 0);
-        else if (!strcmp(name, "iter-time"))
-            what.iter_milliseconds = strtoull(value, NULL, 0);
-        else if (!strcmp(name, "old-secret"))
-            old_id = value;
-        else if (!strcmp(name, "new-secret"))
-            new_id = value;
-        else
-            return tn_fail(luks->host, error, -EINVAL,
-                           "%s cannot be changed in an existing luks image",
-                           name);
-    }
-    if (!state || (strcmp(state, "active") && strcmp(state, "inactive")))
-        return tn_fail(luks->host, error, -EINVAL,
-                       "state must say active, to add a key, or inactive, to "
-                       "erase one");
-    what.activate = !strcmp(state, "active");
-    rc = amend_secret(luks, old_id, &what.old_secret, &what.old_bytes, error);
-    if (!rc)
-        rc = amend_secret(luks, new_id, &what.new_secret, &what.new_bytes,
-                          error);
-    if (!rc)
-        rc = luks1_amend(luks->v1, &what, error);
-    return rc ? rc : luks->image->flush(luks->host);
 }
 
 static int32_t luks_describe(void *self, char *text, uint32_t room)

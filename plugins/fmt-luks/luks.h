@@ -22,6 +22,24 @@ struct luks {
     uint32_t sector_bytes;
 };
 
+/* fmt-luks.c */
+void luks_services(struct luks *luks);
+struct luks_io luks_header_io(struct luks *luks);
+/* The bytes of secret ID; of the one that key-secret names. */
+int32_t luks_secret(struct luks *luks, const char *id, const void **data,
+                    uint64_t *bytes, struct tn_error *error);
+int32_t luks_password(struct luks *luks, const void **data, uint64_t *bytes,
+                      struct tn_error *error);
+
+/* luks-make.c: what the format's table names. */
+int32_t luks_make(void *self, const struct tn_create *create,
+                  struct tn_error *error);
+int32_t luks_measure(void *self, const struct tn_create *create,
+                     struct tn_measure *measure, struct tn_error *error);
+int32_t luks_resize(void *self, uint64_t bytes, struct tn_error *error);
+int32_t luks_amend(void *self, const struct tn_amend *amend,
+                   struct tn_error *error);
+
 /* luks2-open.c: a header of version 2 (LUKS2 On-Disk Format Specification
  * 1.1.1), read only. IO as in luks1_open(). */
 int32_t luks2_open(struct tn_host *host, const struct tn_image *image,

@@ -4,6 +4,7 @@
 #include "qcow2-bitmap.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ENTRY_BYTES 24u
@@ -57,6 +58,19 @@ static uint64_t entry_bytes(const struct qcow2_bitmap *b)
     return (ENTRY_BYTES + b->extra_bytes + strlen(b->name) + 7) & ~7ull;
 }
 
+int bitmap_is_too_large(const struct qcow2 *q, const struct qcow2_bitmap *b)
+{
+    return bitmap_pages(q, b) > MAX_BITMAP_BYTES >> q->cluster_bits;
+}
+
+static int is_inside(const struct qcow2 *q, const struct qcow2_bitmap *b)
+{
+    uint64_t length = q->image->length(q->host, 0);
+
+    return b->table_offset <= length &&
+           b->table_entries * 8ull <= length - b->table_offset;
+}
+
 /* Returns how long the entry is, 0 if it makes no sense. */
 static uint64_t parse_entry(struct qcow2 *q, const uint8_t *p, uint64_t room,
                             struct qcow2_bitmap *b)
@@ -85,8 +99,9 @@ static uint64_t parse_entry(struct qcow2 *q, const uint8_t *p, uint64_t room,
         return 0;
     memcpy(b->extra, p + ENTRY_BYTES, b->extra_bytes);
     memcpy(b->name, p + ENTRY_BYTES + b->extra_bytes, name);
-    if (b->type != 1 || b->table_entries != bitmap_pages(q, b))
-        b->flags |= BITMAP_IN_USE; /* of another size: not usable */
+    if (b->type != 1 || b->table_entries != bitmap_pages(q, b) ||
+        bitmap_is_too_large(q, b) || !is_inside(q, b))
+        b->flags |= BITMAP_IN_USE; /* not usable */
     return (length + 7) & ~7ull;
 }
 
@@ -110,6 +125,39 @@ static int32_t parse_directory(struct qcow2 *q, const uint8_t *p,
         at += n;
     }
     return at == q->directory_bytes ? 0 : -EINVAL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Bitmaps that have one table would change each other, and a small image could
+ * have so many of them that a write never ends. */
+static int32_t refuse_shared(struct qcow2 *q)
+{
+    uint32_t n = q->n_bitmaps;
+    uint64_t *tables = q->image->allocate(q->host, n * sizeof *tables);
+
+    if (!tables)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        tables[i] = q->bitmaps[i].table_offset;
+    qsort(tables, n, sizeof *tables, by_value);
+    for (uint32_t i = 0; i < n; i++) {
+        struct qcow2_bitmap *b = &q->bitmaps[i];
+        uint64_t *at = bsearch(&b->table_offset, tables, n, sizeof *tables,
+                               by_value);
+
+        if (b->table_entries &&
+            ((at > tables && at[-1] == *at) ||
+             (at + 1 < tables + n && at[1] == *at)))
+            b->flags |= BITMAP_IN_USE;
+    }
+    q->image->free(q->host, tables);
+    return 0;
 }
 
 int32_t qcow2_bitmaps_read(struct qcow2 *q, uint32_t flags,
@@ -138,6 +186,8 @@ int32_t qcow2_bitmaps_read(struct qcow2 *q, uint32_t flags,
     }
     if (rc == 0)
         rc = parse_directory(q, p, count);
+    if (rc == 0)
+        rc = refuse_shared(q);
     q->image->free(q->host, p);
     if (rc == 0)
         return 0;

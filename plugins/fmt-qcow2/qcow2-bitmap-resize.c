@@ -161,7 +161,8 @@ int32_t qcow2_bitmaps_can_resize(struct qcow2 *q, uint64_t bytes,
                            "is not known: remove it first",
                            b->name);
         if (qcow2_clusters(q, (bits_of(b, bytes) + 7) / 8) >
-            MAX_L1_BYTES / 8)
+                MAX_L1_BYTES / 8 ||
+            bits_of(b, bytes) > MAX_BITMAP_BYTES * 8)
             return tn_fail(q->host, error, -EFBIG,
                            "bitmap '%s' would be too large: remove it first",
                            b->name);

@@ -264,6 +264,69 @@ static void test_no_snapshot_is_applied_to_bitmaps(void **state)
     image_test_clear(&t);
 }
 
+/* ---- crafted ones ---- */
+
+/* Where the directory's entries are; it has two with names of one letter. */
+static uint64_t find_directory(const uint8_t *data, gsize bytes)
+{
+    static const uint8_t type[] = {0x23, 0x85, 0x28, 0x75, 0, 0, 0, 24};
+    const uint8_t *at = memmem(data, MIN(bytes, 65536), type, sizeof type);
+    uint64_t offset;
+
+    assert_non_null(at);
+    memcpy(&offset, at + 8 + 16, 8);
+    offset = GUINT64_FROM_BE(offset);
+    assert_true(offset + 64 <= bytes);
+    return offset;
+}
+
+static uint32_t flags_of(struct image_test *t, uint32_t index)
+{
+    g_autofree struct tn_image_bitmap *b = g_new0(struct tn_image_bitmap, 1);
+    const struct tn_format *f = image_calls_begin(t);
+
+    b->size = sizeof *b;
+    assert_int_equal(f->bitmap_info(t->node->host.self, index, b), 0);
+    image_calls_end(t);
+    return b->flags;
+}
+
+/* Their tables are one; one table is beyond the end. Neither is believed. */
+static void test_tables_that_cannot_be(void **state)
+{
+    (void)state;
+    for (guint i = 0; i < 2; i++) {
+        g_autofree char *data = NULL;
+        struct image_test t;
+        uint64_t at;
+        gsize bytes;
+
+        case_begin(&t, 11);
+        case_make(&t, "");
+        image_kind_open(&t, &case_kind, TN_IMAGE_WRITABLE);
+        change_bitmap(&t, TN_BITMAP_ADD, "a", TN_BITMAP_ENABLED);
+        change_bitmap(&t, TN_BITMAP_ADD, "b", TN_BITMAP_ENABLED);
+        image_test_close(&t);
+        assert_true(g_file_get_contents(t.path, &data, &bytes, NULL));
+        at = find_directory((uint8_t *)data, bytes);
+        if (i == 0)
+            memcpy(data + at + 32, data + at, 8);
+        else
+            memset(data + at + 32, 0x10, 2);
+        assert_true(
+            g_file_set_contents(t.path, data, (gssize)bytes, NULL));
+        image_kind_open(&t, &case_kind, TN_IMAGE_WRITABLE);
+        assert_int_equal(!(flags_of(&t, 0) & TN_BITMAP_IN_USE), i);
+        assert_true(flags_of(&t, 1) & TN_BITMAP_IN_USE);
+        case_write(&t, 0, 65536);
+        image_test_close(&t);
+        image_kind_open(&t, &case_kind, 0);
+        image_test_compare(&t);
+        assert_true(flags_of(&t, 1) & TN_BITMAP_IN_USE);
+        image_test_clear(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_bitmaps_are_resized),
         cmocka_unit_test(test_the_reference_resizes_bitmaps),
         cmocka_unit_test(test_no_snapshot_is_applied_to_bitmaps),
+        cmocka_unit_test(test_tables_that_cannot_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,10 @@ static int32_t add(struct qcow2 *q, const struct tn_image_bitmap *wanted,
     if (q->n_bitmaps >= MAX_BITMAPS)
         return tn_fail(q->host, error, -EFBIG, "there are %u bitmaps",
                        q->n_bitmaps);
+    if (bitmap_is_too_large(q, &b))
+        return tn_fail(q->host, error, -EFBIG,
+                       "a bitmap of that granularity would be too large: "
+                       "choose a coarser one");
     b.flags = wanted->flags & TN_BITMAP_ENABLED ? BITMAP_AUTO : 0;
     b.marked = b.flags & BITMAP_AUTO;
     b.table_entries = (uint32_t)bitmap_pages(q, &b);

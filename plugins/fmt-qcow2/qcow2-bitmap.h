@@ -8,6 +8,7 @@
 /* Clusters that the bits of B take: the entries of its table. */
 uint64_t bitmap_pages(const struct qcow2 *q, const struct qcow2_bitmap *b);
 int bitmap_is_usable(const struct qcow2_bitmap *b);
+int bitmap_is_too_large(const struct qcow2 *q, const struct qcow2_bitmap *b);
 void bitmap_free(struct qcow2 *q, struct qcow2_bitmap *b);
 void bitmap_free_pages(struct qcow2 *q, struct qcow2_bitmap *b);
 /* A table of zeroes. */

@@ -69,7 +69,7 @@ static void statistics(struct checker *c, const struct l2_entry *e,
 }
 
 static int check_table(struct checker *c, uint8_t *table, uint64_t guest,
-                       uint32_t active)
+                       uint32_t times, uint32_t active)
 {
     struct qcow2 *q = c->q;
     int changed = 0;
@@ -97,7 +97,7 @@ static int check_table(struct checker *c, uint8_t *table, uint64_t guest,
             }
             continue;
         }
-        check_count(c, first, n);
+        check_count(c, first, n, times);
         if (active)
             statistics(c, &e, first);
     }
@@ -120,32 +120,56 @@ static int32_t drop_table(struct checker *c, uint64_t *l1, uint64_t offset,
     return c->q->image->pwrite(c->q->host, 0, offset + i * 8, zero, 8);
 }
 
+/* Entries that cannot be; how often the others refer to each table. With a
+ * data file a table is right for one place only. */
+static int32_t count_tables(struct checker *c, uint64_t *l1, uint64_t offset,
+                            uint64_t entries)
+{
+    int32_t rc = 0;
+
+    for (uint64_t i = 0; rc == 0 && i < entries; i++) {
+        uint64_t at = l1[i] & OFFSET_MASK;
+        uint64_t cluster = at >> c->q->cluster_bits;
+
+        if (!l1[i])
+            continue;
+        if (at && is_table(c, at) &&
+            !(c->q->data_file && c->times[cluster])) {
+            c->times[cluster]++;
+            continue;
+        }
+        check_say(c, "entry %llu of the L1 table at %#llx, %#llx, is not "
+                     "the place of an L2 table",
+                  (unsigned long long)i, (unsigned long long)offset,
+                  (unsigned long long)l1[i]);
+        check_corrupt(c, (int)c->repair);
+        if (c->repair)
+            rc = drop_table(c, l1, offset, i);
+    }
+    return rc;
+}
+
+/* Each table is read once: an image may refer to one as often as it likes. */
 int32_t check_l1(struct checker *c, uint64_t *l1, uint64_t offset,
                  uint64_t entries, uint32_t active)
 {
     struct qcow2 *q = c->q;
     uint8_t *table = q->image->allocate(q->host, q->cluster);
-    int32_t rc = table ? 0 : -ENOMEM;
+    int32_t rc = table ? count_tables(c, l1, offset, entries) : -ENOMEM;
 
     for (uint64_t i = 0; rc == 0 && i < entries; i++) {
-        uint64_t at = l1[i] & OFFSET_MASK;
+        uint64_t at = l1[i] & OFFSET_MASK, cluster = at >> q->cluster_bits;
+        uint32_t times;
 
-        if (!l1[i])
+        if (!at || !is_table(c, at) || !c->times[cluster])
             continue;
-        if (!at || !is_table(c, at)) {
-            check_say(c, "entry %llu of the L1 table at %#llx, %#llx, is not "
-                         "the place of an L2 table",
-                      (unsigned long long)i, (unsigned long long)offset,
-                      (unsigned long long)l1[i]);
-            check_corrupt(c, (int)c->repair);
-            if (c->repair)
-                rc = drop_table(c, l1, offset, i);
-            continue;
-        }
+        times = c->times[cluster];
+        c->times[cluster] = 0;
         rc = q->image->pread(q->host, 0, at, table, q->cluster);
-        if (rc == 0 && check_table(c, table, i * qcow2_table_span(q), active))
+        if (rc == 0 && check_table(c, table, i * qcow2_table_span(q), times,
+                                   active))
             rc = q->image->pwrite(q->host, 0, at, table, q->cluster);
-        check_count(c, at >> q->cluster_bits, 1);
+        check_count(c, cluster, 1, times);
     }
     q->image->free(q->host, table);
     return rc;
@@ -212,10 +236,11 @@ int32_t check_marks(struct checker *c)
 
         if (!at || !is_table(c, at))
             continue;
-        rc = q->image->pread(q->host, 0, at, table, q->cluster);
-        if (rc == 0 && !q->data_file &&
-            marks_in(c, table, i * qcow2_table_span(q)))
-            rc = q->image->pwrite(q->host, 0, at, table, q->cluster);
+        if (!q->data_file && !c->times[at >> q->cluster_bits]++) {
+            rc = q->image->pread(q->host, 0, at, table, q->cluster);
+            if (rc == 0 && marks_in(c, table, i * qcow2_table_span(q)))
+                rc = q->image->pwrite(q->host, 0, at, table, q->cluster);
+        }
         if (wrong_mark(c, q->l1[i], "L1 entry", i)) {
             q->l1[i] ^= ENTRY_COPIED;
             changed = 1;

@@ -35,11 +35,14 @@ void check_corrupt(struct checker *c, int fixed)
         c->result->corruptions_fixed++;
 }
 
-void check_count(struct checker *c, uint64_t first, uint64_t n)
+void check_count(struct checker *c, uint64_t first, uint64_t n,
+                 uint32_t times)
 {
     for (; n; n--, first++)
-        if (c->counts[first] < COUNT_MOST)
-            c->counts[first]++;
+        if (times < (uint32_t)COUNT_MOST - c->counts[first])
+            c->counts[first] = (uint16_t)(c->counts[first] + times);
+        else
+            c->counts[first] = COUNT_MOST;
 }
 
 int check_is_fixed(const struct checker *c, uint64_t cluster)
@@ -60,7 +63,7 @@ int check_claim(struct checker *c, uint64_t offset, uint64_t bytes)
             return 0;
     for (uint64_t i = first; i < first + n; i++)
         c->fixed[i / 8] |= (uint8_t)(1u << (i % 8));
-    check_count(c, first, n);
+    check_count(c, first, n, 1);
     return 1;
 }
 
@@ -229,11 +232,22 @@ static int32_t start(struct checker *c, struct tn_error *error)
     c->n_clusters = qcow2_clusters(q, length);
     c->counts = q->image->allocate(q->host, c->n_clusters * 2 + 2);
     c->fixed = q->image->allocate(q->host, c->n_clusters / 8 + 1);
-    if (c->counts && c->fixed)
+    c->times = q->image->allocate(q->host, c->n_clusters * 4 + 4);
+    if (c->counts && c->fixed && c->times)
         return 0;
     return tn_fail(q->host, error, -ENOMEM,
                    "no memory to count the references to %llu clusters",
                    (unsigned long long)c->n_clusters);
+}
+
+static void free_counts(struct checker *c)
+{
+    c->q->image->free(c->q->host, c->counts);
+    c->q->image->free(c->q->host, c->times);
+    c->q->image->free(c->q->host, c->fixed);
+    c->counts = NULL;
+    c->times = NULL;
+    c->fixed = NULL;
 }
 
 static void finish(struct checker *c)
@@ -302,10 +316,7 @@ int32_t qcow2_check(void *self, struct tn_check *check, struct tn_error *error)
     (void)tn_fail(q->host, error, 0, "the image cannot be checked");
     do {
         rc = run(&c, error);
-        q->image->free(q->host, c.counts);
-        q->image->free(q->host, c.fixed);
-        c.counts = NULL;
-        c.fixed = NULL;
+        free_counts(&c);
     } while (rc == AGAIN);
     return rc;
 }
@@ -342,7 +353,6 @@ int32_t qcow2_check_width(struct qcow2 *q, uint32_t order,
             q->refcount_block_bits = q->cluster_bits + 3 - old;
         }
     }
-    q->image->free(q->host, c.counts);
-    q->image->free(q->host, c.fixed);
+    free_counts(&c);
     return rc;
 }

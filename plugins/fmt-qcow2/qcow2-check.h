@@ -10,6 +10,8 @@ struct checker {
     struct tn_check *result;
     uint64_t n_clusters; /* of the file */
     uint16_t *counts;    /* references found; saturates */
+    uint32_t *times;     /* L1 entries of the tree under way that refer to an
+                            L2 table; zeroes between two trees */
     uint8_t *fixed;      /* bits: written in place, so never shared */
     uint32_t repair;     /* all */
     uint32_t rebuild;    /* the refcount structures cannot be mended */
@@ -24,8 +26,10 @@ __attribute__((format(printf, 2, 3))) void check_say(struct checker *c,
                                                      const char *format, ...);
 /* A corruption; FIXED: it is mended now. */
 void check_corrupt(struct checker *c, int fixed);
-/* References to N clusters from FIRST on, which are inside the file. */
-void check_count(struct checker *c, uint64_t first, uint64_t n);
+/* TIMES references to each of N clusters from FIRST on, which are inside the
+ * file. */
+void check_count(struct checker *c, uint64_t first, uint64_t n,
+                 uint32_t times);
 /* The same for what is written in place. 0: it is outside, not aligned or
  * already something else. */
 int check_claim(struct checker *c, uint64_t offset, uint64_t bytes);

@@ -164,11 +164,45 @@ static void test_leaks_are_given_back(void **state)
     image_test_clear(&t);
 }
 
+/* A table of 2 MiB that a million L1 entries refer to: it is looked at once,
+ * or this does not end. */
+static void test_one_table_for_a_whole_disk(void **state)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    guint n = 1u << 20;
+    g_autofree uint64_t *entries = g_new(uint64_t, n);
+    struct image_test t;
+    struct tn_check c;
+    uint64_t entry;
+
+    (void)state;
+    case_begin(&t, 13);
+    case_make(&t, "cluster-size=2M");
+    image_kind_open(&t, &case_kind, TN_IMAGE_WRITABLE);
+    case_write(&t, 0, 1 << 20);
+    image_test_close(&t);
+    entry = GUINT64_TO_BE(peek64(&t, peek64(&t, 40)));
+    for (guint i = 0; i < n; i++)
+        entries[i] = entry;
+    /* Behind everything, at 64 MiB. */
+    poke(&t, 64u << 20, (char *)entries, n * sizeof *entries);
+    poke64(&t, 40, 64u << 20);
+    poke64(&t, 32, n); /* the method of encryption, 0, and how many entries */
+    assert_int_equal(image_open_alone(&t, "qcow2",
+                                      TN_IMAGE_CHECK | TN_IMAGE_WRITABLE,
+                                      &error),
+                     0);
+    assert_int_equal(image_check(&t, 0, FALSE, &c), 0);
+    assert_true(c.corruptions > 0);
+    image_test_clear(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damage_is_repaired),
         cmocka_unit_test(test_leaks_are_given_back),
+        cmocka_unit_test(test_one_table_for_a_whole_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@
 #define MAX_SNAPSHOTS 65536u
 #define MAX_SNAPSHOT_BYTES (64u << 20)
 #define MAX_BITMAPS 65535u
+#define MAX_BITMAP_BYTES (512ull << 20) /* bits of one */
 #define MAX_DIRECTORY_BYTES (64u << 20)
 #define MAX_HEADER 4096u
 #define MAX_DATA_FILE 1024u

@@ -198,7 +198,9 @@ static gcry_error_t set_iv(struct crypto_cipher *cipher, struct handle *handle,
     uint8_t iv[16] = {0};
     gcry_error_t rc = 0;
 
-    if (cipher->spec.ivgen == CRYPTO_IVGEN_NONE)
+    /* Some name a way to make vectors for ecb too, which has none. */
+    if (cipher->spec.ivgen == CRYPTO_IVGEN_NONE ||
+        cipher->spec.mode == CRYPTO_MODE_ECB)
         return 0;
     put_le64(iv, cipher->spec.ivgen == CRYPTO_IVGEN_PLAIN ? (uint32_t)sector
                                                           : sector);
