@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening images as the options say: secrets, policy, cache modes, names. */
+/* Opening images as the options say: policy, cache modes, names. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,97 +7,6 @@
 #include "core/block/policy.h"
 #include "core/block/secret.h"
 #include "tools/tenon-img.h"
-
-#define MAX_SECRET (16u << 20)
-
-/* ---- --object ---- */
-
-struct secret {
-    char *id, *data, *file, *format;
-};
-
-static int read_secret(const struct secret *s, char **bytes, gsize *n)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!s->id || (!s->data == !s->file))
-        return img_fail("--object secret needs id= and one of data= and "
-                        "file=");
-    if (s->data) {
-        *bytes = g_strdup(s->data);
-        *n = strlen(s->data);
-    } else if (!g_file_get_contents(s->file, bytes, n, &error)) {
-        return img_fail("secret %s: %s", s->id, error->message);
-    }
-    if (*n > MAX_SECRET)
-        return img_fail("secret %s is too long", s->id);
-    if (s->format && !strcmp(s->format, "base64")) {
-        g_autofree guchar *plain = g_base64_decode(*bytes, n);
-
-        g_free(*bytes);
-        *bytes = g_memdup2(plain, *n + 1);
-    } else if (s->format && strcmp(s->format, "raw") != 0) {
-        return img_fail("secret %s: format %s is neither raw nor base64",
-                        s->id, s->format);
-    }
-    return 0;
-}
-
-static int secret_key(struct secret *s, const char *key, char *value)
-{
-    static const struct {
-        const char *name;
-        gsize at;
-    } keys[] = {
-        {"id", offsetof(struct secret, id)},
-        {"data", offsetof(struct secret, data)},
-        {"file", offsetof(struct secret, file)},
-        {"format", offsetof(struct secret, format)},
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
-        if (!strcmp(key, keys[i].name)) {
-            *(char **)((char *)s + keys[i].at) = value;
-            return 0;
-        }
-    return img_fail("--object secret: there is no '%s'", key);
-}
-
-/* The type came first: "secret" or, in another notation, "qom-type=". */
-static int add_object(const char *text)
-{
-    struct secret s = {0};
-    g_autofree char *bytes = NULL;
-    const char *rest = text;
-    gboolean first = TRUE;
-    char *key, *value;
-    gsize n = 0;
-    int status = 0;
-
-    while (!status && image_spec_next(&rest, &key, &value)) {
-        g_autofree char *name = key;
-        const char *type = !strcmp(key, "qom-type") ? value : key;
-
-        if (first && (!value || type == value)) {
-            if (!type || strcmp(type, "secret") != 0)
-                status = img_fail("--object %s: only 'secret' is known here",
-                                  text);
-            g_free(value);
-        } else {
-            status = secret_key(&s, name, value);
-        }
-        first = FALSE;
-    }
-    if (!status)
-        status = read_secret(&s, &bytes, &n);
-    if (!status)
-        block_secrets_add(img.context->secrets, s.id, bytes, n);
-    g_free(s.id);
-    g_free(s.data);
-    g_free(s.file);
-    g_free(s.format);
-    return status;
-}
 
 /* ---- the beginning ---- */
 
@@ -139,7 +48,7 @@ int img_begin(void)
     img.context->secrets = block_secrets_new();
     status = make_policy();
     for (guint i = 0; !status && img.objects && i < img.objects->len; i++)
-        status = add_object(g_ptr_array_index(img.objects, i));
+        status = img_object_add(g_ptr_array_index(img.objects, i));
     return status;
 }
 
@@ -186,9 +95,13 @@ gboolean img_cache(const char *cache, uint32_t *flags, gboolean *no_flush)
 static struct image_spec *make_spec(const struct img_open *open,
                                     struct tn_error *error)
 {
-    return open->options
-               ? image_spec_from_options(img.registry, open->name, error)
-               : image_spec_new(img.registry, open->name, error);
+    g_autofree char *options =
+        open->options ? img_objects_in(open->name, error) : NULL;
+
+    if (open->options)
+        return options ? image_spec_from_options(img.registry, options, error)
+                       : NULL;
+    return image_spec_new(img.registry, open->name, error);
 }
 
 static void warn_raw(const struct img_open *open, struct block_node *node)

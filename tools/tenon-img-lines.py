@@ -222,6 +222,10 @@ def main():
         ours, theirs = run(OURS, "ours", line), run(THEIRS, "theirs", line)
         if ours[:2] == theirs[:2]:
             continue
+        if "accurate CPU usage" in theirs[2]:
+            # It could not time its key derivation: the machine is busy.
+            print(f"skip {line}: {theirs[2].strip()}")
+            continue
         failures += 1
         print(f"FAIL {line}\n  status {ours[0]}, not {theirs[0]}\n"
               f"  ours   {ours[1]!r} {ours[2]!r}\n"

@@ -266,14 +266,22 @@ tls_clients()
     start -t -r -p 0 --tls-certificates tls --tls-verify-peer top.qcow2
     local port=${served##*:}
     [ "${served%%:*}" = nbds ] || fail "URL $served"
+    mkdir -p ca
+    cp tls/ca-cert.pem ca
     refused "plain text where TLS is wanted" "$img" info "${served/nbds/nbd}"
     check "TLS with our client" "$img" compare -f raw -F qcow2 \
         "$served/?tls-certificates=$work/tls" top.qcow2
+    for dir in "$work/tls" "$work/ca"; do
+        "$img" compare -q --object "tls-creds-x509,id=t,endpoint=client,dir=$dir" \
+            --image-opts "driver=nbd,host=localhost,port=$port,tls-creds=t" \
+            driver=qcow2,file.filename=top.qcow2 2>.err
+        echo $? >> .statuses
+    done
+    [ "$(tr '\n' ' ' < .statuses)" = "0 2 " ] ||
+        fail "TLS with credentials by name: $(cat .statuses .err)"
     if has nbdinfo; then
         check "TLS with libnbd" nbdinfo --size \
             "$served/?tls-certificates=$work/tls"
-        mkdir -p ca
-        cp tls/ca-cert.pem ca
         refused "a client without a certificate" nbdinfo --size \
             "$served/?tls-certificates=$work/ca"
     fi

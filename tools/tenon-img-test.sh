@@ -168,6 +168,17 @@ if has_format luks; then
     fi
 fi
 
+# ---- what is known by its name ----
+
+if has_format dmg; then
+    python3 "$here/../tests/image/make-image.py" dmg all-zlib n.dmg
+    expect 0 "a disk of a Mac" convert n.dmg n.img
+    cmp n.img n.dmg.raw || fail "content of the disk of a Mac"
+    cp n.dmg n.other
+    expect 0 "the same under another name" convert n.other n.img
+    expect 0 "is what it looks like" compare -f raw -F raw n.img n.other
+fi
+
 # ---- qcow2 ----
 
 if has_format qcow2; then

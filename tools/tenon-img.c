@@ -300,6 +300,7 @@ static int run_command(const struct img_command *command, int argc,
     status = command->run(argc - optind, argv + optind);
     if (img.objects)
         g_ptr_array_unref(img.objects);
+    img_objects_clear();
     if (img.backing_dirs)
         g_ptr_array_unref(img.backing_dirs);
     if (fflush(stdout) || ferror(stdout))

@@ -50,7 +50,8 @@ extern struct img img;
 
 #define IMG_OBJECT                                                             \
     {0, "object", "OBJECT", IMG_LIST, &img.objects,                            \
-     "secret,id=ID,data=TEXT|file=FILE[,format=raw|base64]"}
+     "secret,id=ID,data=TEXT|file=FILE[,format=raw|base64]; or "               \
+     "tls-creds-x509|tls-creds-psk,id=ID,dir=DIR"}
 #define IMG_IMAGE_OPTS                                                         \
     {0, "image-opts", NULL, IMG_FLAG, &img.image_opts,                         \
      "FILE is a list of KEY=VALUE, not a name"}
@@ -105,6 +106,15 @@ void img_warn(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void img_say(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /* 0, or 1 after a message. */
 int img_want_output(gboolean *json);
+
+/* ---- --object: img-objects.c ---- */
+
+/* 0 or 1. */
+int img_object_add(const char *text);
+/* OPTIONS, a list of KEY=VALUE, with what tls-creds stands for; NULL with
+ * ERROR. g_free(). */
+char *img_objects_in(const char *options, struct tn_error *error);
+void img_objects_clear(void);
 
 /* ---- images: img-open.c ---- */
 

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define HEADER_BYTES 4096u
+/* More than raw, less than any content. */
+#define SURE_BY_NAME 2u
 
 static uint32_t ask(const struct block_file *file,
                     struct tn_component_entry *entry, const uint8_t *header,
@@ -45,21 +47,41 @@ static gboolean is_there(const char *pattern, const uint8_t *header,
     return TRUE;
 }
 
+/* Is "name:ENDING" how the file's name ends? Whoever wrote the content has not
+ * chosen that. */
+static gboolean is_named(const char *pattern, const char *name)
+{
+    gsize n = strlen(pattern), length = strlen(name);
+
+    if (!g_str_has_prefix(pattern, "name:"))
+        return FALSE;
+    n -= strlen("name:");
+    return length > n &&
+           !g_ascii_strcasecmp(name + length - n, pattern + strlen("name:"));
+}
+
+enum likeness { DIFFERS, BY_NAME, BY_CONTENT };
+
 /* Can the file have this format, as far as the format's note says? */
-static gboolean may_be(const struct tn_component_entry *entry,
-                       const uint8_t *header, uint32_t bytes)
+static enum likeness compare(const struct tn_component_entry *entry,
+                             const struct block_file *file,
+                             const uint8_t *header, uint32_t bytes)
 {
     g_auto(GStrv) patterns = NULL;
+    enum likeness likeness = DIFFERS;
 
     if (entry->info.kind != TN_KIND_FORMAT)
-        return FALSE;
+        return DIFFERS;
     if (!entry->info.provides[0])
-        return TRUE;
+        return BY_CONTENT;
     patterns = g_strsplit(entry->info.provides, ",", -1);
-    for (guint i = 0; patterns[i]; i++)
+    for (guint i = 0; patterns[i]; i++) {
         if (is_there(patterns[i], header, bytes))
-            return TRUE;
-    return FALSE;
+            return BY_CONTENT;
+        if (is_named(patterns[i], file->name))
+            likeness = BY_NAME;
+    }
+    return likeness;
 }
 
 int32_t probe_format(struct tn_registry *registry, struct block_file *file,
@@ -77,11 +99,11 @@ int32_t probe_format(struct tn_registry *registry, struct block_file *file,
     *format = NULL;
     for (guint i = 0; i < all->len; i++) {
         struct tn_component_entry *entry = g_ptr_array_index(all, i);
-        uint32_t sure;
+        enum likeness likeness = compare(entry, file, header, bytes);
+        uint32_t sure = likeness == BY_NAME ? SURE_BY_NAME : 0;
 
-        if (!may_be(entry, header, bytes))
-            continue;
-        sure = ask(file, entry, header, bytes);
+        if (likeness == BY_CONTENT)
+            sure = ask(file, entry, header, bytes);
         if (sure > best) {
             best = sure;
             *format = entry;

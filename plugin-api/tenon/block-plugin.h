@@ -517,7 +517,9 @@ struct tn_format {
      * The component's tn_component_info.provides may have patterns, separated
      * by commas: OFFSET:HEX, the bytes HEX (digits) are at OFFSET (decimal) of
      * HEADER. If none of them is there the format is not asked, nor its plugin
-     * loaded. "": it is always asked; "none": never. */
+     * loaded. "name:ENDING": a file whose name ends so has the format, if no
+     * other knows its content; for marks that stand where guests write. "": it
+     * is always asked; "none": never. */
     uint32_t (*probe)(const uint8_t *header, uint32_t bytes, uint64_t length);
 
     /* [engine, may block] FLAGS: TN_IMAGE_*. Fills INFO (zeroed before). */

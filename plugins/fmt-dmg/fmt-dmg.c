@@ -159,7 +159,7 @@ TN_PLUGIN_INFO(plugin_info) = {
 TN_COMPONENT_INFO(dmg_component, 0) = {
     .note = TN_NOTE_HEADER(TN_NOTE_COMPONENT, dmg_component),
     .info = {TN_COMPONENT_INFO_KIND(TN_KIND_FORMAT, 0), .id = "dmg",
-             .provides = "0:6b6f6c7900000004",
+             .provides = "0:6b6f6c7900000004,name:.dmg",
              .summary = "Apple's compressed disk images (UDIF)"},
 };
 
