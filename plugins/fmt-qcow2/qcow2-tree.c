@@ -4,6 +4,8 @@
 #include "qcow2.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 int32_t qcow2_read_l1(struct qcow2 *q, uint64_t offset, uint64_t entries,
                       uint64_t **table, const char *what,
@@ -41,6 +43,33 @@ static int32_t read_l2(struct qcow2 *q, uint64_t entry, uint8_t *table)
     if (at % q->cluster || at >= q->image->length(q->host, 0))
         return -EIO;
     return q->image->pread(q->host, 0, at, table, q->cluster);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a & OFFSET_MASK;
+    uint64_t y = *(const uint64_t *)b & OFFSET_MASK;
+
+    return x < y ? -1 : x > y;
+}
+
+/* No two entries of an L1 table have one L2 table. A crafted image that says
+ * so would have each of its tables read as often as it likes. */
+static int32_t tables_differ(struct qcow2 *q, const uint64_t *l1,
+                             uint64_t entries)
+{
+    uint64_t *sorted = q->image->allocate(q->host, entries * 8 + 8);
+    int32_t rc = 0;
+
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, l1, entries * 8);
+    qsort(sorted, entries, 8, by_offset);
+    for (uint64_t i = 1; i < entries; i++)
+        if (sorted[i] & OFFSET_MASK && by_offset(&sorted[i - 1], &sorted[i]) == 0)
+            rc = -EUCLEAN;
+    q->image->free(q->host, sorted);
+    return rc;
 }
 
 /* So many counts change, and no more than that. */
@@ -101,8 +130,10 @@ int32_t qcow2_tree_count(struct qcow2 *q, const uint64_t *l1, uint64_t entries,
 {
     struct counting c = {.delta = delta, .most = UINT64_MAX};
     uint8_t *table = q->image->allocate(q->host, q->cluster);
-    int32_t rc = table ? count_all(q, l1, entries, table, &c) : -ENOMEM;
+    int32_t rc = table ? tables_differ(q, l1, entries) : -ENOMEM;
 
+    if (rc == 0)
+        rc = count_all(q, l1, entries, table, &c);
     if (rc < 0 && delta > 0) { /* as if nothing had been tried */
         struct counting back = {.delta = -delta, .most = c.done};
 
@@ -173,7 +204,7 @@ int32_t qcow2_write_l1(struct qcow2 *q, uint64_t first, uint64_t n)
 int32_t qcow2_tree_marks(struct qcow2 *q, uint32_t clear)
 {
     uint8_t *table = q->image->allocate(q->host, q->cluster);
-    int32_t rc = table ? 0 : -ENOMEM;
+    int32_t rc = table ? tables_differ(q, q->l1, q->l1_entries) : -ENOMEM;
     int only, changed;
 
     for (uint64_t i = 0; rc == 0 && i < q->l1_entries; i++) {
