@@ -199,6 +199,7 @@ static int run_machine(const struct tn_machine_desc *desc,
 
     save_terminal();
     catch_signals();
+    signal(SIGPIPE, SIG_IGN); /* a console's reader may go, the guest stays */
     tn_chr_register();
     tn_net_register();
     tn_block_register();

@@ -124,7 +124,7 @@ static int32_t set_up(struct tn_host *host, struct nbd_tls *tls,
 {
     int32_t rc;
 
-    if (gnutls_init(&tls->session, GNUTLS_CLIENT) ||
+    if (gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL) ||
         gnutls_certificate_allocate_credentials(&tls->certificates) ||
         gnutls_psk_allocate_client_credentials(&tls->psk))
         return -ENOMEM;

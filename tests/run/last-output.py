@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest prints a lot and powers off at once; a reader with a small pipe that
-is slow gets every byte of it."""
+is slow gets every byte of it. When the reader goes away the guest goes on."""
 import fcntl
 import os
 import struct
@@ -29,27 +29,48 @@ PROGRAM = [
 ]
 
 
+def start(firmware):
+    return subprocess.Popen(
+        [os.environ["TENON_TOP_BUILDDIR"] + "/tools/tenon", "run",
+         "--set", "machine.board=riscv-virt",
+         "--set", "machine.accel=interp",
+         "--set", "machine.firmware=" + firmware.name],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+
+
+def slow_reader(firmware):
+    tenon = start(firmware)
+    fcntl.fcntl(tenon.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    data = b""
+    while True:
+        piece = os.read(tenon.stdout.fileno(), 64)
+        if not piece:
+            break
+        data += piece
+        time.sleep(0.0005)
+    status = tenon.wait()
+    print(f"{len(data)} of {COUNT} bytes, exit status {status}")
+    return data == b"x" * COUNT and status == 0
+
+
+def reader_goes(firmware):
+    tenon = start(firmware)
+    os.read(tenon.stdout.fileno(), 64)
+    tenon.stdout.close()
+    said = tenon.stderr.read().decode()
+    status = tenon.wait()
+    print(f"no reader: exit status {status}: {said.strip()}")
+    return status == 0 and "Broken pipe" in said
+
+
 def main():
     with tempfile.NamedTemporaryFile(suffix=".bin") as firmware:
         firmware.write(b"".join(struct.pack("<I", w) for w in PROGRAM))
         firmware.flush()
-        tenon = subprocess.Popen(
-            [os.environ["TENON_TOP_BUILDDIR"] + "/tools/tenon", "run",
-             "--set", "machine.board=riscv-virt",
-             "--set", "machine.accel=interp",
-             "--set", "machine.firmware=" + firmware.name],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        fcntl.fcntl(tenon.stdout, fcntl.F_SETPIPE_SZ, 4096)
-        data = b""
-        while True:
-            piece = os.read(tenon.stdout.fileno(), 64)
-            if not piece:
-                break
-            data += piece
-            time.sleep(0.0005)
-        status = tenon.wait()
-    print(f"{len(data)} of {COUNT} bytes, exit status {status}")
-    return 0 if data == b"x" * COUNT and status == 0 else 1
+        good = slow_reader(firmware)
+        good &= reader_goes(firmware)
+    return 0 if good else 1
 
 
 sys.exit(main())
