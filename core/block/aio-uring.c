@@ -13,7 +13,6 @@
 #include <liburing.h>
 
 #define ENTRIES 256
-#define LARGE (128u << 10) /* bytes; copying them takes longer than a wake-up */
 
 struct uring {
     struct io_uring ring;
@@ -62,7 +61,7 @@ gboolean uring_queue(struct uring *uring, struct aio *aio)
     else
         io_uring_prep_fsync(sqe, aio->fd, IORING_FSYNC_DATASYNC);
     /* Else the kernel copies while they are submitted, one after another. */
-    if (aio->buffered && aio->op <= AIO_WRITE && aio->bytes >= LARGE)
+    if (aio->buffered && aio->op <= AIO_WRITE && aio->bytes >= AIO_LARGE)
         io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
     io_uring_sqe_set_data(sqe, aio);
     uring->queued++;

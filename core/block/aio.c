@@ -100,3 +100,59 @@ void aio_submit(struct block_context *context, struct aio *aio)
     aio->work.run = perform_work;
     block_context_work(context, &aio->work);
 }
+
+/* ---- one after another ---- */
+
+static struct aio *lane_pop(struct aio_lane *lane)
+{
+    struct aio *aio;
+
+    g_mutex_lock(&lane->lock);
+    aio = lane->first;
+    if (aio)
+        lane->first = (struct aio *)aio->work.next;
+    else
+        lane->busy = FALSE;
+    g_mutex_unlock(&lane->lock);
+    return aio;
+}
+
+/* What is posted last may be what keeps the lane: it is not touched after. */
+static void lane_run(struct block_work *work)
+{
+    struct aio_lane *lane =
+        (struct aio_lane *)((char *)work - offsetof(struct aio_lane, work));
+    struct aio *aio = lane_pop(lane);
+
+    while (aio) {
+        struct aio *next;
+
+        aio->result = perform(aio);
+        aio->work.run = finished;
+        next = lane_pop(lane);
+        block_context_post(aio->context, &aio->work);
+        aio = next;
+    }
+}
+
+void aio_submit_in_lane(struct block_context *context, struct aio_lane *lane,
+                        struct aio *aio)
+{
+    gboolean start;
+
+    aio->context = context;
+    aio->work.next = NULL;
+    g_mutex_lock(&lane->lock);
+    if (lane->first)
+        lane->last->work.next = &aio->work;
+    else
+        lane->first = aio;
+    lane->last = aio;
+    start = !lane->busy;
+    lane->busy = TRUE;
+    g_mutex_unlock(&lane->lock);
+    if (start) {
+        lane->work.run = lane_run;
+        block_context_work(context, &lane->work);
+    }
+}

@@ -13,6 +13,7 @@
 
 #include <glib.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -43,6 +44,20 @@ struct aio {
     gboolean buffered; /* by the page cache: the transfer is a copy */
     /* 0 or a negative errno. Reading beyond the end gives zeroes. */
     void (*done)(struct aio *aio, int result);
+};
+
+/* A transfer by the page cache of as much or more is a copy that takes longer
+ * than a wake-up: it is made beside the thread that asks for it. Bytes. */
+#define AIO_LARGE (128u << 10)
+
+/* Transfers made one after another by one thread: large writes into the page
+ * cache of one file, for which file systems hold the file's lock. Several
+ * threads would only wait, and spin, for it. */
+struct aio_lane {
+    GMutex lock;
+    struct aio *first, *last; /* by work.next */
+    atomic_bool busy;         /* a worker has it */
+    struct block_work work;
 };
 
 /* Work to be done at a time; embedded in what it is about. */
@@ -106,6 +121,11 @@ void block_context_wait(struct block_context *context);
 /* Start AIO, whose fields up to n_iov are set. done() is called from
  * block_context_run(), never from in here. */
 void aio_submit(struct block_context *context, struct aio *aio);
+
+/* The same, in LANE, which is all zeroes at first; AIO reads or writes. The
+ * lane may be freed when the last of its transfers is done. */
+void aio_submit_in_lane(struct block_context *context, struct aio_lane *lane,
+                        struct aio *aio);
 
 /* aio-uring.c; NULL where the kernel does not allow it. */
 struct uring *uring_new(int event_fd);

@@ -4,14 +4,13 @@
  */
 #include "core/block/copy.h"
 
-#include <errno.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #define OFFLOAD_STEP (256ull << 20)
 
-gboolean copy_can_offload(const struct image_copy *job)
+static gboolean can_offload(const struct image_copy *job)
 {
     struct block_node *from = job->source, *to = job->target;
 
@@ -20,7 +19,8 @@ gboolean copy_can_offload(const struct image_copy *job)
            node_file(to, 0)->info.fd >= 0;
 }
 
-gboolean copy_share_blocks(const struct image_copy *job)
+/* All of it at once. */
+static gboolean share_blocks(const struct image_copy *job)
 {
     struct block_file *from = node_file(job->source, 0);
     struct block_file *to = node_file(job->target, 0);
@@ -40,7 +40,7 @@ gboolean copy_share_blocks(const struct image_copy *job)
     return TRUE;
 }
 
-int32_t copy_offload(const struct image_copy *job, uint64_t *done)
+static gboolean offload(const struct image_copy *job, uint64_t *done)
 {
     struct block_file *from = node_file(job->source, 0);
     struct block_file *to = node_file(job->target, 0);
@@ -53,7 +53,7 @@ int32_t copy_offload(const struct image_copy *job, uint64_t *done)
                                     MIN(end - *done, OFFLOAD_STEP), 0);
 
         if (n <= 0)
-            return -EOPNOTSUPP;
+            return FALSE;
         *done += (uint64_t)n;
         to->length = MAX(to->length, job->target_offset + *done);
         to->written = TRUE;
@@ -61,5 +61,11 @@ int32_t copy_offload(const struct image_copy *job, uint64_t *done)
             job->progress(job->opaque, *done);
     }
     *done = job->bytes;
-    return 0;
+    return TRUE;
+}
+
+gboolean copy_by_file_system(const struct image_copy *job, uint64_t *done)
+{
+    return can_offload(job) &&
+           (share_blocks(job) || (job->offload && offload(job, done)));
 }

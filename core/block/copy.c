@@ -231,28 +231,35 @@ static void start_write(struct slot *slot)
 
 /* ---- what comes next ---- */
 
-/* The stretch at the cursor; known zeroes are gathered. */
+static int32_t extent_at(struct image_copy *job, uint64_t at,
+                         struct image_extent *e)
+{
+    return image_extent(job->source, job->base, job->source_offset + at,
+                        MIN(job->bytes - at, EXTENT_STEP), IMAGE_STATUS_HOLES,
+                        e);
+}
+
+/* The stretch at the cursor. Known zeroes are gathered, and what is alike (of
+ * compressed units each is an extent) up to a buffer's end. */
 static int32_t look(struct copy *c)
 {
-    struct image_copy *job = c->job;
-    uint64_t left = job->bytes - c->cursor;
+    struct image_extent *e = &c->extent;
+    uint64_t left = c->job->bytes - c->cursor;
     struct image_extent next;
     int32_t rc;
 
-    if (c->extent.bytes)
+    if (e->bytes)
         return 0;
-    rc = image_extent(job->source, job->base, job->source_offset + c->cursor,
-                      MIN(left, EXTENT_STEP), IMAGE_STATUS_HOLES, &c->extent);
-    while (!rc && c->extent.zero && c->extent.bytes < left) {
-        rc = image_extent(job->source, job->base,
-                          job->source_offset + c->cursor + c->extent.bytes,
-                          MIN(left - c->extent.bytes, EXTENT_STEP), IMAGE_STATUS_HOLES,
-                          &next);
-        if (rc || !next.zero || next.present != c->extent.present)
-            break;
-        c->extent.bytes += next.bytes;
-    }
-    return rc;
+    rc = extent_at(c->job, c->cursor, e);
+    if (rc)
+        return rc;
+    if (!e->zero)
+        left = MIN(left, c->chunk - c->cursor % c->chunk);
+    /* What cannot be told is asked again when the cursor is there. */
+    while (e->bytes < left && !extent_at(c->job, c->cursor + e->bytes, &next) &&
+           next.zero == e->zero && next.present == e->present)
+        e->bytes += next.bytes;
+    return 0;
 }
 
 static void advance(struct copy *c, uint64_t bytes)
@@ -466,10 +473,8 @@ static void free_slots(struct copy *c)
 {
     for (guint i = 0; i < c->n_slots; i++) {
         free(c->slots[i].data);
-        if (c->slots[i].writes)
-            g_array_unref(c->slots[i].writes);
-        if (c->slots[i].vectors)
-            g_array_unref(c->slots[i].vectors);
+        g_clear_pointer(&c->slots[i].writes, g_array_unref);
+        g_clear_pointer(&c->slots[i].vectors, g_array_unref);
     }
     g_free(c->slots);
 }
@@ -477,25 +482,19 @@ static void free_slots(struct copy *c)
 int32_t image_copy(struct image_copy *job, struct tn_error *error)
 {
     struct copy c = {.job = job, .started = g_get_monotonic_time()};
-    int32_t rc = 0;
 
-    if (job->bytes == 0 || (copy_can_offload(job) && copy_share_blocks(job)))
-        return 0;
-    if (job->offload && copy_can_offload(job) &&
-        copy_offload(job, &c.cursor) == 0)
+    if (job->bytes == 0 || copy_by_file_system(job, &c.cursor))
         return 0;
     c.done = c.cursor;
     choose_sizes(&c);
-    rc = make_slots(&c);
-    if (!rc) {
+    c.result = make_slots(&c);
+    if (!c.result)
         run(&c);
-        rc = c.result;
-    }
     free_slots(&c);
-    if (rc)
-        return tn_error_set(error, rc, "copying %s to %s near offset %"
+    if (c.result)
+        return tn_error_set(error, c.result, "copying %s to %s near offset %"
                             G_GUINT64_FORMAT ": %s", job->source->name,
                             job->target->name, job->source_offset + c.done,
-                            g_strerror(-rc));
+                            g_strerror(-c.result));
     return 0;
 }

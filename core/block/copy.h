@@ -38,10 +38,8 @@ int32_t image_copy(struct image_copy *copy, struct tn_error *error);
 
 /* ---- copy-offload.c ---- */
 
-gboolean copy_can_offload(const struct image_copy *job);
-/* All of it at once, sharing blocks. FALSE: it cannot be done. */
-gboolean copy_share_blocks(const struct image_copy *job);
-/* -EOPNOTSUPP: copy by hand from *DONE on. */
-int32_t copy_offload(const struct image_copy *job, uint64_t *done);
+/* Have the file system share or copy the content if it can. FALSE: copy by
+ * hand from *DONE on. */
+gboolean copy_by_file_system(const struct image_copy *job, uint64_t *done);
 
 #endif

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAX_OFFSET ((uint64_t)INT64_MAX)
 
@@ -88,7 +89,11 @@ static void raw_submit(struct file_io *io, uint64_t offset, uint64_t bytes,
                                .buffered =
                                    !(file->flags & TN_IMAGE_DIRECT),
                                .done = aio_done};
-        aio_submit(file->context, &io->aio);
+        if (io->aio.op == AIO_WRITE && file->one_writer &&
+            (bytes >= AIO_LARGE || atomic_load(&file->large_writes.busy)))
+            aio_submit_in_lane(file->context, &file->large_writes, &io->aio);
+        else
+            aio_submit(file->context, &io->aio);
         return;
     }
     io->request_iov = g_new(struct tn_iovec, n_iov + 1);
@@ -298,6 +303,7 @@ int32_t block_file_transfer(struct block_file *file, uint32_t op,
 static int32_t check_info(struct block_file *file, struct tn_error *error)
 {
     struct tn_protocol_info *info = &file->info;
+    struct stat status;
     gboolean odd = !info->block_bytes || info->block_bytes > 65536 ||
                    (info->block_bytes & (info->block_bytes - 1)) ||
                    info->memory_alignment > 65536 ||
@@ -309,6 +315,10 @@ static int32_t check_info(struct block_file *file, struct tn_error *error)
                             file->host.entry->info.id);
     info->memory_alignment = MAX(info->memory_alignment, 1u);
     file->length = info->bytes;
+    /* Direct writes and devices take several at a time. */
+    file->one_writer = info->fd >= 0 && !(file->flags & TN_IMAGE_DIRECT) &&
+                       fstat(info->fd, &status) == 0 &&
+                       S_ISREG(status.st_mode);
     return 0;
 }
 
@@ -372,6 +382,7 @@ void block_file_close(struct block_file *file)
         block_context_wait(file->context);
     file->ops.close(file->host.self);
     plugin_host_clear(&file->host);
+    g_mutex_clear(&file->large_writes.lock);
     g_free(file->name);
     g_free(file);
 }

@@ -24,6 +24,8 @@ struct block_file {
     int broken; /* a flush failed: what is on the medium is not known */
     gboolean rmw_busy; /* unaligned direct writes go one by one */
     GQueue rmw; /* of struct file_io * */
+    gboolean one_writer; /* its file system copies into it one by one */
+    struct aio_lane large_writes;
     guint depth;  /* of filters before it */
     guint laters; /* calls that are to come, of tn_children.later() */
 };

@@ -30,8 +30,9 @@ struct plugin_host {
 };
 
 /* Load, create and configure. VALUES is copied: a plugin may ask for its
- * properties as long as it lives; NULL: all properties have their defaults. ID names it in messages and must outlive it. The caller sets node
- * or file before it calls more of the plugin. */
+ * properties as long as it lives; NULL: all properties have their defaults. ID
+ * names it in messages and must outlive it. The caller sets node or file before
+ * it calls more of the plugin. */
 int32_t plugin_host_init(struct plugin_host *host,
                          struct tn_component_entry *entry,
                          const struct tn_value *values, const char *id,
