@@ -116,33 +116,18 @@ static int commit(struct block_node *top, struct block_node *base)
     struct image_copy copy = {
         .source = top,
         .target = base,
-        .bytes = top->info.bytes,
-        .base = base,
-        .stored_only = TRUE,
-        .sparse = 4096,
         .rate = rate,
         .progress = img_progress,
     };
-    int32_t rc = 0;
+    gboolean kept;
+    int32_t rc = image_commit(&copy, !drop && !base_name, &kept, &error);
 
-    if (base->info.bytes < top->info.bytes)
-        rc = image_resize(base, top->info.bytes, TN_PREALLOCATE_OFF, &error);
-    if (!rc)
-        rc = image_copy(&copy, &error);
-    if (!rc)
-        rc = image_flush(base);
-    /* Only now may the overlay forget. */
-    if (!rc && !drop && !base_name) {
-        rc = image_forget(top);
-        if (rc == -ENOTSUP) {
-            img_warn("%s: its format cannot be emptied: it keeps its copy of "
-                     "the data", top->name);
-            rc = 0;
-        }
-    }
-    return rc ? img_fail("Error during commit: %s",
-                         tn_error_text(&error, rc))
-              : 0;
+    if (rc)
+        return img_fail("Error during commit: %s", tn_error_text(&error, rc));
+    if (kept)
+        img_warn("%s: its format cannot be emptied: it keeps its copy of the "
+                 "data", top->name);
+    return 0;
 }
 
 /* The base has another content now: the image on it is told so, if it wants

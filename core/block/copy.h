@@ -41,5 +41,15 @@ int32_t image_copy(struct image_copy *copy, struct tn_error *error);
 /* Have the file system share or copy the content if it can. FALSE: copy by
  * hand from *DONE on. */
 gboolean copy_by_file_system(const struct image_copy *job, uint64_t *done);
+/* ---- commit.c ---- */
+
+/* Write what is stored in the image COPY->source and above COPY->target, an
+ * image of its chain, into that one, which grows to its size, and put it on
+ * stable storage; then, if FORGET, the source drops its copy of it. Power may
+ * fail at any moment: the source shows the same. *KEPT: its format drops
+ * nothing. The fields besides rate, parallel, progress and opaque are set
+ * here. */
+int32_t image_commit(struct image_copy *copy, gboolean forget, gboolean *kept,
+                     struct tn_error *error);
 
 #endif

@@ -116,10 +116,10 @@ static void test_damage_is_repaired(void **state)
                                                   TN_IMAGE_WRITABLE,
                                               &error),
                              0);
-            assert_int_equal(image_check(&t, 0, FALSE, &c), 0);
+            assert_int_equal(image_kind_check(&t, 0, FALSE, &c), 0);
             if (i < 10 && !c.corruptions)
                 fail_msg("damage %u is not found", i);
-            assert_int_equal(image_check(&t, 2, FALSE, &c), 0);
+            assert_int_equal(image_kind_check(&t, 2, FALSE, &c), 0);
             assert_int_equal(c.corruptions, c.corruptions_fixed);
             image_test_close(&t);
             image_kind_open(&t, &case_kind, TN_IMAGE_WRITABLE);
@@ -154,12 +154,12 @@ static void test_leaks_are_given_back(void **state)
                                       TN_IMAGE_CHECK | TN_IMAGE_WRITABLE,
                                       &error),
                      0);
-    assert_int_equal(image_check(&t, 1, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 1, FALSE, &c), 0);
     assert_int_equal(c.leaks, 2);
     assert_int_equal(c.leaks_fixed, 2);
     assert_int_equal(c.corruptions, 1);
     assert_int_equal(c.corruptions_fixed, 0);
-    assert_int_equal(image_check(&t, 0, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 0, FALSE, &c), 0);
     assert_int_equal(c.leaks, 0);
     assert_int_equal(c.corruptions, 1);
     image_test_clear(&t);
@@ -199,7 +199,7 @@ static void test_check_of_one_table(void **state)
 
     (void)state;
     make_one_table(&t, 1u << 20);
-    assert_int_equal(image_check(&t, 0, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 0, FALSE, &c), 0);
     assert_true(c.corruptions > 0);
     image_test_clear(&t);
 }
@@ -215,15 +215,15 @@ static void test_snapshot_of_one_table(void **state)
 
     (void)state;
     make_one_table(&t, 60000);
-    assert_int_equal(image_check(&t, 2, FALSE, &c), 0);
-    assert_int_equal(image_check(&t, 0, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 2, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 0, FALSE, &c), 0);
     assert_int_equal(c.corruptions, 0);
     f = image_calls_begin(&t);
     assert_int_equal(f->snapshot(t.node->host.self, TN_SNAPSHOT_CREATE,
                                  &wanted, &error),
                      -EUCLEAN);
     image_calls_end(&t);
-    assert_int_equal(image_check(&t, 0, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 0, FALSE, &c), 0);
     assert_int_equal(c.corruptions, 0);
     image_test_clear(&t);
 }

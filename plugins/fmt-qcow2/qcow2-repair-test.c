@@ -29,7 +29,7 @@ static void repair(struct image_test *t, gboolean whole)
                                      TN_IMAGE_CHECK | TN_IMAGE_WRITABLE,
                                      &error),
                      0);
-    assert_int_equal(image_check(t, 2, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(t, 2, FALSE, &c), 0);
     assert_true(c.corruptions > 0);
     assert_int_equal(c.corruptions_fixed, c.corruptions);
     image_test_close(t);

@@ -144,13 +144,13 @@ static void test_a_leak_is_found_and_mended(void **state)
     image_test_close(&t);
     patch(&t, 388, count, 4);
     assert_int_equal(open_with(&t, "", "", 0), 0);
-    assert_int_equal(image_check(&t, 0, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 0, FALSE, &c), 0);
     assert_int_equal(c.leaks, 8);
     assert_int_equal(c.corruptions, 0);
     image_test_close(&t);
     assert_int_equal(
         open_with(&t, "", "", TN_IMAGE_WRITABLE | TN_IMAGE_CHECK), 0);
-    assert_int_equal(image_check(&t, 1, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 1, FALSE, &c), 0);
     assert_int_equal(c.leaks_fixed, 8);
     image_test_close(&t);
     assert_int_equal(open_with(&t, "", "", 0), 0);
@@ -175,7 +175,7 @@ static void test_a_map_that_is_damaged_is_not_written(void **state)
     assert_int_equal(open_with(&t, "", "", TN_IMAGE_WRITABLE), -EROFS);
     assert_int_equal(
         open_with(&t, "", "", TN_IMAGE_WRITABLE | TN_IMAGE_CHECK), 0);
-    assert_int_equal(image_check(&t, 2, FALSE, &c), 0);
+    assert_int_equal(image_kind_check(&t, 2, FALSE, &c), 0);
     assert_int_equal(c.corruptions_fixed, 1);
     image_test_close(&t);
     assert_int_equal(open_with(&t, "", "", TN_IMAGE_WRITABLE), 0);

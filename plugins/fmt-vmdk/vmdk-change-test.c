@@ -110,7 +110,7 @@ static void test_a_repair_does_not_take_its_copy_for_a_grain(void **state)
     }
     assert_true(g_file_set_contents(t.path, data, (gssize)bytes, NULL));
     open_image(&t, TN_IMAGE_WRITABLE | TN_IMAGE_CHECK);
-    assert_int_equal(image_check(&t, 2, FALSE, &result), 0);
+    assert_int_equal(image_kind_check(&t, 2, FALSE, &result), 0);
     assert_int_equal(result.corruptions, 2);
     assert_int_equal(result.corruptions_fixed, 2);
     image_test_close(&t);
@@ -333,7 +333,7 @@ static void test_a_moved_directory_is_not_a_grain(void **state)
     put32(data, table + 4, gd - 8);
     assert_true(g_file_set_contents(t.path, data, (gssize)bytes, NULL));
     open_image(&t, TN_IMAGE_WRITABLE | TN_IMAGE_CHECK);
-    assert_int_equal(image_check(&t, 2, FALSE, &result), 0);
+    assert_int_equal(image_kind_check(&t, 2, FALSE, &result), 0);
     assert_int_equal(result.corruptions, 1);
     assert_int_equal(result.corruptions_fixed, 1);
     image_check_clean(&t, FALSE);

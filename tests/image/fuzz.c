@@ -204,8 +204,8 @@ static void check_repaired(struct fuzz *f)
     if (rc)
         fail_msg("repaired, but cannot be opened: %s",
                  tn_error_text(&error, 0));
-    if (image_check(&f->t, 0, FALSE, &c) || c.corruptions || c.leaks) {
-        image_check(&f->t, 0, TRUE, &c);
+    if (image_kind_check(&f->t, 0, FALSE, &c) || c.corruptions || c.leaks) {
+        image_kind_check(&f->t, 0, TRUE, &c);
         fail_msg("repaired, but there are %" G_GUINT64_FORMAT
                  " errors and %" G_GUINT64_FORMAT " leaks",
                  c.corruptions, c.leaks);
@@ -217,7 +217,7 @@ static void check_it(struct fuzz *f, uint32_t flags)
 {
     uint32_t repair = flags & TN_IMAGE_WRITABLE ? below(f, 3) : 0;
     struct tn_check c;
-    gboolean whole = image_check(&f->t, repair, FALSE, &c) == 0 &&
+    gboolean whole = image_kind_check(&f->t, repair, FALSE, &c) == 0 &&
                      repair == 2 && c.corruptions_fixed >= c.corruptions &&
                      c.leaks_fixed >= c.leaks;
 

@@ -310,7 +310,7 @@ static void show_message(void *opaque, const char *text)
         print_message("  %s\n", text);
 }
 
-int32_t image_check(struct image_test *t, uint32_t repair, gboolean show,
+int32_t image_kind_check(struct image_test *t, uint32_t repair, gboolean show,
                     struct tn_check *result)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
@@ -334,9 +334,9 @@ void image_check_clean(struct image_test *t, gboolean leaks_allowed)
 
     if (!t->node->fmt.check)
         return;
-    if (image_check(t, 0, FALSE, &c) || c.corruptions ||
+    if (image_kind_check(t, 0, FALSE, &c) || c.corruptions ||
         (c.leaks && !leaks_allowed)) {
-        image_check(t, 0, TRUE, &c);
+        image_kind_check(t, 0, TRUE, &c);
         fail_msg("%" G_GUINT64_FORMAT " errors, %" G_GUINT64_FORMAT " leaks",
                  c.corruptions, c.leaks);
     }

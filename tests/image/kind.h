@@ -5,7 +5,8 @@
  * a program of the tests that apply to it:
  *
  *   history.c  random operations against a plain model and the reference tool
- *   power.c    the image after a loss of power at any transfer
+ *   power.c    the image after a loss of power at any transfer, also during a
+ *              commit into the one below
  *   fuzz.c     damaged images: never worse than an error
  *
  * The same file compiled with -DTENON_LIBFUZZER is a libFuzzer target.
@@ -117,7 +118,7 @@ int32_t image_open_alone(struct image_test *t, const char *format,
 const struct tn_format *image_calls_begin(struct image_test *t);
 void image_calls_end(struct image_test *t);
 /* check() of the open image; each message is shown if SHOW. */
-int32_t image_check(struct image_test *t, uint32_t repair, gboolean show,
+int32_t image_kind_check(struct image_test *t, uint32_t repair, gboolean show,
                     struct tn_check *result);
 /* The open image has no damage and, if told so, no leak. */
 void image_check_clean(struct image_test *t, gboolean leaks_allowed);

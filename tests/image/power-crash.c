@@ -58,7 +58,7 @@ static void apply_some(struct power *p, struct memory_file *file,
     }
 }
 
-static void make_file(struct power *p, guint i, guint point, guint keep)
+void power_make_file(struct power *p, guint i, guint point, guint keep)
 {
     struct power_file *f = &p->files[i];
     guint flush = f->flush;
@@ -74,6 +74,28 @@ static void make_file(struct power *p, guint i, guint point, guint keep)
     for (guint n = f->applied; n < point; n++)
         if (record_at(p, n)->file == i)
             apply_some(p, f->crash, record_at(p, n), keep);
+}
+
+/* ---- when ---- */
+
+static gint ascending(gconstpointer a, gconstpointer b)
+{
+    const guint *x = a, *y = b;
+
+    return *x < *y ? -1 : *x > *y;
+}
+
+guint *power_points(struct power *p, guint64 count)
+{
+    guint *points = g_new(guint, count);
+
+    p->recording = FALSE;
+    p->memory->shuffle = NULL;
+    for (guint64 i = 0; i < count; i++)
+        points[i] = (guint)g_rand_int_range(p->t.random, 0,
+                                            (gint32)p->records->len + 1);
+    qsort(points, count, sizeof *points, ascending);
+    return points;
 }
 
 /* ---- what must be in it ---- */
@@ -385,7 +407,7 @@ void power_crash(struct power *p, guint point)
     p->t.path = p->files[0].crash->name;
     p->t.node = NULL;
     for (guint i = 0; i < p->n_files; i++)
-        make_file(p, i, point, keep);
+        power_make_file(p, i, point, keep);
     image_kind_open(&p->t, p->kind, 0);
     compare(p, point);
     if (!late)

@@ -33,9 +33,9 @@ static struct power *current; /* deed_done() has no place for it */
 
 /* ---- recording ---- */
 
-static void changed(void *opaque, struct memory_file *file,
-                    enum memory_change change, uint64_t offset, uint64_t bytes,
-                    const uint8_t *data)
+void power_record(void *opaque, struct memory_file *file,
+                  enum memory_change change, uint64_t offset, uint64_t bytes,
+                  const uint8_t *data)
 {
     struct power *p = opaque;
     struct record r = {change, 0, offset, bytes, NULL};
@@ -48,24 +48,36 @@ static void changed(void *opaque, struct memory_file *file,
     g_array_append_val(p->records, r);
 }
 
+struct memory_file *power_copy(struct power *p, const struct memory_file *file)
+{
+    g_autofree char *name = g_path_get_basename(file->name);
+    g_autofree char *path =
+        g_build_filename(p->t.directory, "crash", name, NULL);
+    struct memory_file *crash =
+        mem_put(p->memory, path, file->data, file->high);
+
+    mem_base_resize(crash, file->length);
+    return crash;
+}
+
+void power_watch(struct power *p, struct memory_file *file,
+                 struct memory_file *crash)
+{
+    assert_true(p->n_files < MOST_FILES);
+    p->files[p->n_files].file = file;
+    p->files[p->n_files++].crash = crash;
+}
+
 static void start_recording(struct power *p)
 {
     struct block_node *node = p->t.node;
 
     current = p;
-    p->n_files = node->files->len;
-    assert_true(p->n_files <= MOST_FILES);
-    for (guint i = 0; i < p->n_files; i++) {
+    for (guint i = 0; i < node->files->len; i++) {
         struct memory_file *file =
             mem_find(p->memory, node_file(node, i)->name);
-        g_autofree char *name = g_path_get_basename(file->name);
-        g_autofree char *path =
-            g_build_filename(p->t.directory, "crash", name, NULL);
 
-        p->files[i].file = file;
-        p->files[i].crash =
-            mem_put(p->memory, path, file->data, file->high);
-        mem_base_resize(p->files[i].crash, file->length);
+        power_watch(p, file, power_copy(p, file));
     }
     p->recording = TRUE;
 }
@@ -390,23 +402,10 @@ static void clear(struct power *p)
     image_test_clear(&p->t);
 }
 
-static gint ascending(gconstpointer a, gconstpointer b)
-{
-    const guint *x = a, *y = b;
-
-    return *x < *y ? -1 : *x > *y;
-}
-
 static void crash_often(struct power *p, guint64 crashes)
 {
-    g_autofree guint *points = g_new(guint, crashes);
+    g_autofree guint *points = power_points(p, crashes);
 
-    p->recording = FALSE;
-    p->memory->shuffle = NULL;
-    for (guint64 i = 0; i < crashes; i++)
-        points[i] = (guint)g_rand_int_range(p->t.random, 0,
-                                            (gint32)p->records->len + 1);
-    qsort(points, crashes, sizeof *points, ascending);
     for (guint64 i = 0; i < crashes; i++)
         power_crash(p, points[i]);
 }
@@ -446,7 +445,7 @@ static void run(const struct image_kind *kind, const struct image_options *o,
     note_base(&p);
     p.memory = mem_enter(&p.t);
     mem_import(p.memory, p.t.directory);
-    p.memory->changed = changed;
+    p.memory->changed = power_record;
     p.memory->opaque = &p;
     p.memory->shuffle = p.t.random;
     image_kind_open(&p.t, kind, TN_IMAGE_WRITABLE);
@@ -474,10 +473,13 @@ void image_power_test(const struct image_kind *kind)
     for (guint i = 0; i < kind->n_options; i++)
         for (guint64 left = (crashes + n - 1) / MAX(n, 1u), round = 0;
              left && image_wanted(&kind->options[i]); round++) {
+            const struct image_options *o = &kind->options[i];
             guint64 some = MIN(left, 100);
 
-            run(kind, &kind->options[i], seed + i + 100 * (guint32)round,
-                some);
+            run(kind, o, seed + i + 100 * (guint32)round, some);
+            if (o->backing && !o->opens)
+                power_commit_test(kind, o, seed + i + 100 * (guint32)round,
+                                  some);
             left -= some;
         }
 }

@@ -92,6 +92,27 @@ struct power {
 #define BASE_OR_ZERO 0xfffffffdu
 #define OR_ZERO 0x80000000u /* the deed's content, or none: discarded */
 
+/* From now on what reaches FILE is recorded, if recording; a crash leaves what
+ * there was then and a part of the rest in CRASH, which may be FILE itself. */
+void power_watch(struct power *p, struct memory_file *file,
+                 struct memory_file *crash);
+/* A copy of FILE for that. */
+struct memory_file *power_copy(struct power *p,
+                               const struct memory_file *file);
+/* The memory's changed(). */
+void power_record(void *opaque, struct memory_file *file,
+                  enum memory_change change, uint64_t offset, uint64_t bytes,
+                  const uint8_t *data);
+/* COUNT points in time, in order; g_free(). Nothing is recorded any more. */
+guint *power_points(struct power *p, guint64 count);
+/* Make what is left of file I at POINT; KEEP percent of what was not
+ * flushed. */
+void power_make_file(struct power *p, guint i, guint point, guint keep);
+/* power-commit.c: a commit into the raw image below OPTIONS have, and power
+ * lost during it. */
+void power_commit_test(const struct image_kind *kind,
+                       const struct image_options *options, guint32 seed,
+                       guint64 crashes);
 /* Sector by sector what the first N deeds leave; the size then. */
 uint64_t power_content(struct power *p, guint n, uint32_t *content);
 /* The last flush that had ended. */
