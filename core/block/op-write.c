@@ -257,10 +257,11 @@ static gboolean is_sound(struct piece *p)
 {
     const struct tn_allocation *a = &p->allocation;
     uint64_t cluster = MAX(p->op->node->info.cluster_bytes, 512u);
+    uint64_t most = (uint64_t)INT64_MAX / 2;
 
     return node_file(p->op->node, a->file) && a->offset <= p->cursor &&
-           p->cursor - a->offset < cluster && a->at <= (uint64_t)INT64_MAX / 2 &&
-           a->bytes <= (uint64_t)INT64_MAX / 2 && a->offset + a->bytes > p->cursor &&
+           p->cursor - a->offset < cluster && a->at <= most &&
+           a->bytes <= most && a->offset + a->bytes > p->cursor &&
            a->offset + a->bytes <= p->lock.end;
 }
 

@@ -70,7 +70,8 @@ int32_t plugin_host_init(struct plugin_host *host,
         rc = tn_error_set(error, -EPROTO, "%s lacks a function",
                           entry->info.id);
     if (!rc)
-        rc = plugin_result(host, entry->ops.create(&host->base.host, &host->self));
+        rc = plugin_result(host, entry->ops.create(&host->base.host,
+                                                   &host->self));
     if (!rc && entry->ops.configure)
         rc = plugin_result(host, entry->ops.configure(host->self, error));
     if (rc)

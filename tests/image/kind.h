@@ -34,8 +34,9 @@
 /* What the reference tool can do with it. */
 #define IMAGE_REFERENCE_CHECKS 0x100u
 #define IMAGE_REFERENCE_WRITES 0x200u
-/* A crash may leave what only opening for writing brings in order (a log, counts
- * that are late): it is checked after that, by the reference with repair. */
+/* A crash may leave what only opening for writing brings in order (a log,
+ * counts that are late): it is checked after that, by the reference with
+ * repair. */
 #define IMAGE_REPLAYS 0x400u
 /* After a crash the reference's check names what harms nobody (a count): it
  * must only be able to read the image. */
@@ -64,7 +65,7 @@ struct image_kind {
     const char *name;             /* the component */
     const char *const *plugins;   /* ends with NULL; proto-file first */
     const char *reference;        /* its name for it; NULL: does not know it */
-    const char *reference_create; /* options before -o ("-o force_size"); NULL */
+    const char *reference_create; /* options before -o ("-o force_size") */
     uint32_t abilities;
     const char *base; /* what it can be based on; NULL: raw */
     uint64_t size_unit; /* sizes are multiples of it; 0: 512 */
