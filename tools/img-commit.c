@@ -97,8 +97,12 @@ static struct block_node *open_layers(const struct img_open *top,
             open = *top;
         if (i == 0)
             open.no_backing = TRUE;
-        if (i == 0 || i + 1 == layers->len)
+        if (i == 0)
             open.flags = TN_IMAGE_WRITABLE;
+        /* What is based on it has the same content before and after, and must
+         * accept it whenever this ends. */
+        if (i + 1 == layers->len)
+            open.flags = TN_IMAGE_WRITABLE | TN_IMAGE_KEEP_ID;
         node = img_open(&open);
         if (!node) {
             node_close(below, NULL);
@@ -130,39 +134,6 @@ static int commit(struct block_node *top, struct block_node *base)
     return 0;
 }
 
-/* The base has another content now: the image on it is told so, if it wants
- * to know. */
-static int renew_id(GArray *layers)
-{
-    g_auto(tn_error_auto) error = TN_ERROR_INIT;
-    struct layer *over = &g_array_index(layers, struct layer, layers->len - 2);
-    struct img_open open = {.name = over->name,
-                            .format = over->format,
-                            .flags = TN_IMAGE_WRITABLE,
-                            .cache = img.cache,
-                            .no_backing = TRUE};
-    struct block_node *node = img_open(&open), *base;
-    int32_t rc = 0;
-
-    if (!node)
-        return 1;
-    if (!node->fmt.set_base || !node->info.backing_id[0])
-        return img_close(node);
-    open.name = over[1].name;
-    open.format = over[1].format;
-    open.flags = 0;
-    base = img_open(&open);
-    if (base && strcmp(base->info.content_id, node->info.backing_id) != 0)
-        rc = image_set_backing(node, node->info.backing,
-                               node->info.backing_format,
-                               base->info.content_id, &error);
-    if (rc)
-        img_fail("%s: %s", over->name, tn_error_text(&error, rc));
-    if (base)
-        node_close(base, NULL);
-    return img_close(node) || rc || !base;
-}
-
 static int run(int argc, char **argv)
 {
     struct img_open open = {.format = img.format,
@@ -189,8 +160,6 @@ static int run(int argc, char **argv)
     img_progress_begin(top->info.bytes);
     status = commit(top, base);
     status |= img_close(top);
-    if (!status)
-        status = renew_id(layers);
     if (!status) {
         img_progress_end();
         img_say("Image committed.\n");

@@ -322,7 +322,8 @@ static int32_t open_backing(struct block_node *node,
     struct node_options below = {
         .registry = options->registry,
         .context = options->context,
-        .flags = options->flags & ~(TN_IMAGE_WRITABLE | TN_IMAGE_CHECK),
+        .flags = options->flags &
+                 ~(TN_IMAGE_WRITABLE | TN_IMAGE_CHECK | TN_IMAGE_KEEP_ID),
         .trust_raw = TRUE,
         .no_flush = options->no_flush,
         .depth = options->depth + 1,

@@ -60,6 +60,9 @@ extern "C" {
                                   check() */
 #define TN_IMAGE_NO_IO 0x20u   /* format: only info() and metadata is wanted;
                                   what only data needs (keys) may be missing */
+#define TN_IMAGE_KEEP_ID 0x40u /* format: the content id stays although the
+                                  content changes: those based on the image are
+                                  to accept it at any moment (a commit) */
 
 #define TN_PROTOCOL_READ_ONLY 0x1u    /* cannot be written */
 #define TN_PROTOCOL_CAN_DISCARD 0x2u

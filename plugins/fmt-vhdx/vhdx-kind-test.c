@@ -20,7 +20,8 @@ static const struct image_options options[] = {
     {.ours = "block-size=1M", .reference = "block_size=1M"},
     {.ours = "", .reference = ""},
     {.ours = "subformat=fixed,block-size=1M",
-     .reference = "subformat=fixed,block_size=1M"},
+     .reference = "subformat=fixed,block_size=1M",
+     .without = IMAGE_BACKING},
     {.ours = "block-state-zero=no,block-size=2M,log-size=3M",
      .reference = "block_state_zero=off,block_size=2M,log_size=3M"},
 };
@@ -120,6 +121,7 @@ static gboolean seed(struct image_test *t, guint index)
 
 static const struct image_kind vhdx = {
     .name = "vhdx",
+    .base = "vhdx",
     .plugins = plugins,
     .reference = "vhdx",
     .abilities = IMAGE_CHECKS | IMAGE_REPAIRS | IMAGE_GROWS | IMAGE_SHRINKS |

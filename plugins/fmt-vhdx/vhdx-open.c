@@ -189,6 +189,7 @@ int32_t vhdx_open(void *self, uint32_t flags, struct tn_image_info *info,
         return rc;
     }
     v->stable_length = v->image->length(v->host, 0);
+    v->data_guid_new = (flags & TN_IMAGE_KEEP_ID) != 0;
     describe_info(v, info);
     return 0;
 }

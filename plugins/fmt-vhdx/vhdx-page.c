@@ -289,7 +289,9 @@ int32_t vhdx_before_flush(void *self)
     uint32_t bytes = v->n_pages ? entry_bytes(v) : 0, changed = 0;
     int32_t rc;
 
-    if (!v->writable || (!v->n_pages && (v->data_guid_new || !v->data_written)))
+    if (!v->writable ||
+        (!v->n_pages &&
+         (!v->data_written || (v->data_guid_new && v->file_guid_new))))
         return 0;
     rc = fetch(v);
     if (rc == 0)

@@ -115,7 +115,7 @@ struct vhdx {
     uint32_t log_at;
     uint32_t log_in_header; /* the header has log_guid */
     uint32_t file_guid_new; /* FileWriteGuid was changed since open */
-    uint32_t data_guid_new; /* DataWriteGuid was */
+    uint32_t data_guid_new; /* DataWriteGuid was, or must not be */
     uint32_t data_written;  /* the guest's data changes */
     uint8_t *entry;         /* the log entry that is being made */
     uint64_t stable_length; /* the file's at open */

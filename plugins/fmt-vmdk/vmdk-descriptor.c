@@ -230,7 +230,7 @@ void vmdk_written(void *self, uint64_t offset, uint64_t bytes)
 
     (void)offset;
     (void)bytes;
-    v->modified = 1;
+    v->modified = !v->keep_id;
 }
 
 /* TEXT with NEW in the place of the first CID, as long as there is room. */

@@ -186,6 +186,7 @@ int32_t vmdk_open(void *self, uint32_t flags, struct tn_image_info *info,
     v->host = host;
     v->image = tn_service(v->host, TN_HOST_IMAGE);
     v->writable = flags & TN_IMAGE_WRITABLE;
+    v->keep_id = flags & TN_IMAGE_KEEP_ID;
     rc = v->image->set_block(v->host, VMDK_UNIT);
     if (rc == 0)
         rc = v->image->pread(v->host, 0, 0, header, sizeof header);

@@ -112,6 +112,7 @@ struct vmdk {
     struct stream stream;
     uint32_t sequential;
     uint32_t writable;
+    uint32_t keep_id; /* the CID stays whatever is written */
     uint32_t modified, marked; /* the content; and the CID says so */
 };
 

@@ -30,6 +30,44 @@ static void write_some(struct power *p)
     image_test_close(t);
 }
 
+/* Formats that are based on their own. */
+static void make_pair(struct power *p, const struct image_options *options,
+                      char *below)
+{
+    g_auto(tn_error_auto) error = TN_ERROR_INIT;
+    struct image_test *t = &p->t;
+    struct tn_create create = {.size = sizeof create, .bytes = BYTES};
+    char *path = t->path, id[sizeof t->node->info.content_id];
+
+    t->bytes = BYTES;
+    t->model = g_malloc0(BYTES);
+    t->path = below;
+    if (image_create_with(t, p->kind->base, "", &create, &error))
+        fail_msg("create: %s", tn_error_text(&error, 0));
+    write_some(p);
+    image_kind_open(t, p->kind, 0);
+    g_strlcpy(id, t->node->info.content_id, sizeof id);
+    image_test_close(t);
+    t->path = path;
+    create.backing = below;
+    create.backing_format = p->kind->base;
+    create.backing_bytes = BYTES;
+    create.backing_id = id;
+    if (image_create_with(t, p->kind->name, options->ours, &create, &error))
+        fail_msg("create: %s", tn_error_text(&error, 0));
+}
+
+static void make(struct power *p, const struct image_options *options,
+                 char *below)
+{
+    if (p->kind->base)
+        make_pair(p, options, below);
+    else
+        assert_true(image_kind_make(
+            &p->t, p->kind, options,
+            options->ours ? MADE_HERE : MADE_BY_REFERENCE, BYTES));
+}
+
 /* The image over one that can be written too. */
 static struct block_node *open_both(struct power *p, const char *below)
 {
@@ -38,8 +76,9 @@ static struct block_node *open_both(struct power *p, const char *below)
         .registry = p->t.registry,
         .context = p->t.context,
         .image = below,
-        .flags = TN_IMAGE_WRITABLE,
-        .format = tn_registry_find(p->t.registry, TN_KIND_FORMAT, "raw"),
+        .flags = TN_IMAGE_WRITABLE | TN_IMAGE_KEEP_ID,
+        .format = tn_registry_find(p->t.registry, TN_KIND_FORMAT,
+                                   p->kind->base ? p->kind->base : "raw"),
     };
     struct block_node *base = NULL;
 
@@ -52,12 +91,12 @@ static struct block_node *open_both(struct power *p, const char *below)
 }
 
 /* FALSE: the image's format forgets nothing. */
-static gboolean record_commit(struct power *p, const char *below)
+static gboolean record_commit(struct power *p, const char *below,
+                              guint *first_below)
 {
     g_auto(tn_error_auto) error = TN_ERROR_INIT;
     struct block_node *base = open_both(p, below);
     struct image_copy copy = {.source = p->t.node, .target = base};
-    struct memory_file *under = mem_find(p->memory, below);
     gboolean kept;
     int32_t rc;
 
@@ -67,7 +106,14 @@ static gboolean record_commit(struct power *p, const char *below)
 
         power_watch(p, file, power_copy(p, file));
     }
-    power_watch(p, under, under); /* the image names it, wherever that is */
+    /* The image names them, wherever that is. */
+    *first_below = p->n_files;
+    for (guint i = 0; i < base->files->len; i++) {
+        struct memory_file *file =
+            mem_find(p->memory, node_file(base, i)->name);
+
+        power_watch(p, file, file);
+    }
     p->recording = TRUE;
     rc = image_commit(&copy, TRUE, &kept, &error);
     if (rc)
@@ -108,17 +154,17 @@ static void crash(struct power *p, guint point)
     image_test_close(&p->t);
 }
 
-/* Power is lost in the middle of what has just been proven to be written:
- * something of the base was changed, and something of the image forgotten. */
-static void assert_recorded(struct power *p, gboolean forgot)
+/* Something of the base was changed, and something of the image forgotten. */
+static void commit_some(struct power *p, const char *below_name)
 {
-    guint below = p->n_files - 1, changes[2] = {0};
+    guint below, changes[2] = {0};
+    gboolean forgot = record_commit(p, below_name, &below);
 
     for (guint i = 0; i < p->records->len; i++) {
         const struct record *r = &g_array_index(p->records, struct record, i);
 
         if (r->kind != MEMORY_FLUSH)
-            changes[r->file == below]++;
+            changes[r->file >= below]++;
     }
     assert_true(changes[1] > 0 && (changes[0] > 0 || !forgot));
 }
@@ -137,23 +183,21 @@ void power_commit_test(const struct image_kind *kind,
 
     able.abilities = image_able(kind, options);
     image_kind_init_io(&p.t, kind, seed, BLOCK_IO_INLINE);
-    assert_true(
-        image_kind_make(&p.t, kind, options,
-                        options->ours ? MADE_HERE : MADE_BY_REFERENCE, BYTES));
+    directory = g_build_filename(p.t.directory, "crash", NULL);
+    g_mkdir(directory, 0700);
+    below = g_build_filename(p.t.directory, "base.raw", NULL);
+    make(&p, options, below);
     print_message("%s: %s: %" G_GUINT64_FORMAT
                   " crashes during a commit (seed %u)\n",
                   kind->name, options->ours ? options->ours : "", crashes,
                   seed);
-    directory = g_build_filename(p.t.directory, "crash", NULL);
-    g_mkdir(directory, 0700);
-    below = g_build_filename(p.t.directory, "base.raw", NULL);
     p.memory = mem_enter(&p.t);
     mem_import(p.memory, p.t.directory);
     p.memory->changed = power_record;
     p.memory->opaque = &p;
     write_some(&p);
     p.memory->shuffle = p.t.random;
-    assert_recorded(&p, record_commit(&p, below));
+    commit_some(&p, below);
     points = power_points(&p, crashes);
     path = p.t.path;
     p.t.path = g_strdup(p.files[0].crash->name);

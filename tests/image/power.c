@@ -477,7 +477,9 @@ void image_power_test(const struct image_kind *kind)
             guint64 some = MIN(left, 100);
 
             run(kind, o, seed + i + 100 * (guint32)round, some);
-            if (o->backing && !o->opens)
+            if ((o->backing || (kind->base && o->ours &&
+                                !(o->without & IMAGE_BACKING))) &&
+                !o->opens)
                 power_commit_test(kind, o, seed + i + 100 * (guint32)round,
                                   some);
             left -= some;

@@ -108,8 +108,8 @@ guint *power_points(struct power *p, guint64 count);
 /* Make what is left of file I at POINT; KEEP percent of what was not
  * flushed. */
 void power_make_file(struct power *p, guint i, guint point, guint keep);
-/* power-commit.c: a commit into the raw image below OPTIONS have, and power
- * lost during it. */
+/* power-commit.c: a commit into the image below, of KIND->base or raw, and
+ * power lost during it. */
 void power_commit_test(const struct image_kind *kind,
                        const struct image_options *options, guint32 seed,
                        guint64 crashes);
