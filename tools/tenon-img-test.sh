@@ -305,6 +305,27 @@ expect 2 "no sums" verify -f raw --check-sums v.raw v.raw
 said "v.raw:1: expected '# tenon-img verify"
 expect 2 "sums to nowhere" verify -f raw --write-sums no/sums v.raw
 
+# ---- commit ----
+
+# The image shows the same afterwards, and so does its base.
+for format in qcow qcow2 qed vhdx vmdk vpc; do
+    has_format $format || continue
+    expect 0 "$format: base" create -q -f $format c.$format 8M
+    expect 0 "$format: over it" create -q -f $format -b c.$format -F $format \
+        d.$format
+    expect 0 "$format: write" bench -q -w -c 20 -s 64k -S 192k --pattern 77 \
+        -f $format d.$format
+    sums=$("$img" verify -f $format d.$format | cut -d' ' -f1)
+    expect 0 "$format: commit" commit -q -f $format d.$format
+    expect 0 "$format: committed" verify -f $format --expect "$sums" d.$format
+    expect 0 "$format: the base" verify -f $format --expect "$sums" c.$format
+    expect 0 "$format: write again" bench -q -w -c 5 -s 64k --pattern 3 \
+        -f $format d.$format
+    expect 0 "$format: commit again" commit -q -f $format d.$format
+    expect 0 "$format: the same" compare -f $format -F $format c.$format \
+        d.$format
+done
+
 # ---- beside the reference ----
 
 if ! command -v qemu-img >/dev/null || ! command -v python3 >/dev/null; then
